@@ -1,0 +1,17 @@
+"""Errors that a user of alkaliflow meets; each message gives the value, the limit and the fix."""
+
+
+class AlkaliflowError(Exception):
+    """Base of all errors that alkaliflow raises on purpose."""
+
+
+class InputError(AlkaliflowError):
+    """The input is wrong: nothing was started, and the message says what to change."""
+
+
+class CalculationError(AlkaliflowError):
+    """A calculation broke down for a reason that may pass: a new attempt is worth while."""
+
+
+class ConvergenceError(AlkaliflowError):
+    """A calculation failed for a reason of the science: repeating it would fail again."""

@@ -1,0 +1,1 @@
+"""Flows, recipes, calculators and jobs: from a config to a results file."""

@@ -1,0 +1,1 @@
+"""With what a calculation is done: calculator specs, their commands and their capabilities."""
