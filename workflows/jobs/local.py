@@ -1,0 +1,135 @@
+"""Runs workers on this machine, within its cores and memory, shared fairly by all runs of this user.
+
+A core is a slot: a file locked by the worker that uses it. The kernel drops the lock when the worker ends in any
+way, so no slot is ever lost. Memory counts as the slots that would hold it.
+"""
+
+import fcntl
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from structures.errors import InputError
+from workflows.jobs.attempt import Attempt
+from workflows.jobs.faults import edge
+
+_BYTES_PER_MB = 1e6
+
+
+def count_usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _slot_directory() -> Path:
+    chosen = os.environ.get("ALKALIFLOW_SLOTS")
+    base = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"alkaliflow-{os.getuid()}"
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if base.stat().st_uid != os.getuid():
+        message = f"{base} belongs to another user; set ALKALIFLOW_SLOTS to a directory of yours."
+        raise InputError(message)
+    return base
+
+
+@dataclass
+class LocalExecutor:
+    """Starts workers as processes of this machine.
+
+    Attributes:
+        cores: how many may be used at once, by all runs of this user together.
+        memory_MB: likewise.
+    """
+
+    cores: int = field(default_factory=count_usable_cores)
+    memory_MB: float = field(default_factory=lambda: psutil.virtual_memory().total / _BYTES_PER_MB)
+
+    def __post_init__(self) -> None:
+        """Check the limits.
+
+        Raises:
+            InputError: if there is no core, or more than the machine has.
+        """
+        most = count_usable_cores()
+        if not 1 <= self.cores <= most:
+            message = f"cores is {self.cores}, needs 1 to {most} (what this machine has)."
+            raise InputError(message)
+        self.children: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def count_slots(self, *, cores: int, memory_MB: float) -> int:
+        """Slots that a calculation takes.
+
+        Raises:
+            InputError: if it could never run here.
+        """
+        if cores > self.cores or memory_MB > self.memory_MB:
+            message = (
+                f"A calculation needs {cores} cores and {memory_MB:.0f} MB, but this run may use {self.cores} cores "
+                f"and {self.memory_MB:.0f} MB. Ask for fewer ranks or threads, or give --cores."
+            )
+            raise InputError(message)
+        return min(self.cores, max(cores, math.ceil(memory_MB / (self.memory_MB / self.cores))))
+
+    def acquire(self, count: int) -> list[int] | None:
+        """Lock that many slots; returns their open files, or None if too few are free."""
+        held: list[int] = []
+        directory = _slot_directory()
+        for number in range(self.cores):
+            descriptor = os.open(directory / f"slot-{number:03d}", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            held.append(descriptor)
+            if len(held) == count:
+                return held
+        release(held)
+        return None
+
+    def submit(self, job: Path, attempt: Attempt, *, slots: list[int], threads: int = 1) -> None:
+        """Start the worker of an attempt; it holds the slots until it ends, even if this process dies."""
+        token = attempt.submission()["token"]
+        command = [sys.executable, "-P", "-m", "workflows.jobs.worker", str(job), "--token", token]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        with (attempt.directory / "worker.log").open("ab") as log:
+            self.children[job] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=attempt.directory,
+                pass_fds=slots,
+                start_new_session=True,
+            )
+        release(slots)
+        edge("worker-spawned")
+
+    def reap(self) -> None:
+        """Take note of workers that ended."""
+        for job in [job for job, child in self.children.items() if child.poll() is not None]:
+            del self.children[job]
+
+    def stop(self, *, patience_s: float = 30.0) -> None:
+        """Ask the workers started here to stop, and wait until they have; what they committed stays."""
+        for child in self.children.values():
+            child.terminate()
+        for child in self.children.values():
+            try:
+                child.wait(timeout=patience_s)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self.children.clear()
+
+
+def release(slots: list[int]) -> None:
+    """Close this process's hold on the slots."""
+    for descriptor in slots:
+        os.close(descriptor)

