@@ -69,7 +69,8 @@ $(INSTALLED_TEST): $(INSTALLED)
 	$(PIP_INSTALL) -e '.[test]'
 	@touch $@
 
-# Resolves everything anew and writes the exact versions; torch is pinned by the extra that needs it.
+# Resolves everything anew and writes the exact versions; torch is pinned by the extra that needs it. Run it with the oldest
+# Python that is supported (Debian 12 has 3.11.2): some packages need a later patch release.
 constraints:
 	$(PYTHON) -m venv build/constraints
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT build/constraints/bin/python -m pip install --quiet --prefer-binary --upgrade pip
