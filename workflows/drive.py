@@ -83,6 +83,7 @@ def run_calculations(
         if isinstance(error, OSError) and error.errno in STORAGE_TROUBLE:
             raise CalculationError(explain_storage_trouble(error, store.root)) from error
         raise
+    executor.wait()
     _raise_failure(pursuits.values())
     return [outcome for key in keys if isinstance(outcome := pursuits[key].outcome, Finished)]
 
@@ -97,7 +98,7 @@ def _advance(pursuit: _Pursuit, store: Store, executor: LocalExecutor, on_progre
     elif state == "submitted":
         attempt = list_attempts(pursuit.job)[-1]
         submitted_here = attempt.submission()["submitter"] == describe_process()
-        if submitted_here and pursuit.job not in executor.children and attempt.revoke():
+        if submitted_here and not executor.has_worker(pursuit.job) and attempt.revoke():
             _count_failure(pursuit, "the worker ended before it started", retries, attempt, store)
     elif state == "abandoned":
         list_attempts(pursuit.job)[-1].revoke()

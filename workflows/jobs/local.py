@@ -59,7 +59,7 @@ class LocalExecutor:
         if not 1 <= self.cores <= most:
             message = f"cores is {self.cores}, needs 1 to {most} (what this machine has)."
             raise InputError(message)
-        self.children: dict[Path, subprocess.Popen[bytes]] = {}
+        self.children: list[tuple[Path, subprocess.Popen[bytes]]] = []
 
     def count_slots(self, *, cores: int, memory_MB: float) -> int:
         """Slots that a calculation takes.
@@ -98,7 +98,7 @@ class LocalExecutor:
         command = [sys.executable, "-P", "-m", "workflows.jobs.worker", str(job), "--token", token]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         with (attempt.directory / "worker.log").open("ab") as log:
-            self.children[job] = subprocess.Popen(
+            child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -108,19 +108,27 @@ class LocalExecutor:
                 pass_fds=slots,
                 start_new_session=True,
             )
+        self.children.append((job, child))
         release(slots)
         edge("worker-spawned")
 
     def reap(self) -> None:
         """Take note of workers that ended."""
-        for job in [job for job, child in self.children.items() if child.poll() is not None]:
-            del self.children[job]
+        self.children = [(job, child) for job, child in self.children if child.poll() is None]
+
+    def has_worker(self, job: Path) -> bool:
+        """Whether a worker started here is still on that calculation."""
+        return any(place == job for place, _ in self.children)
 
     def stop(self, *, patience_s: float = 30.0) -> None:
         """Ask the workers started here to stop, and wait until they have; what they committed stays."""
-        for child in self.children.values():
+        for _, child in self.children:
             child.terminate()
-        for child in self.children.values():
+        self.wait(patience_s=patience_s)
+
+    def wait(self, *, patience_s: float = 30.0) -> None:
+        """Wait until the workers started here have ended; one that outlives the patience is killed."""
+        for _, child in self.children:
             try:
                 child.wait(timeout=patience_s)
             except subprocess.TimeoutExpired:
