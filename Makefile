@@ -3,7 +3,6 @@
 
 PYTHON ?= python3
 PRESET ?= demo
-WORKDIR ?= runs/$(PRESET)
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 
@@ -34,7 +33,7 @@ help:
 install: $(INSTALLED)
 
 demo: $(INSTALLED)
-	$(BIN)/alkaliflow run potassium-diffusion --preset $(PRESET) --workdir $(WORKDIR)
+	$(BIN)/alkaliflow run potassium-diffusion --preset $(PRESET)
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
