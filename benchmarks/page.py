@@ -20,8 +20,9 @@ TITLES = {
 }
 HEAD = """# Measured speeds
 
-Written by `python -m benchmarks.page` from `benchmarks/results/`; how each is measured stands at the top of its script in `benchmarks/`.
-Wall times depend on the machine and on what else it did (its load average before the run is given); ratios are of runs that took turns.
+Written by `python -m benchmarks.page` from `benchmarks/results/`; how each is measured stands at the top of its
+script in `benchmarks/`. Wall times depend on the machine and on what else it did (its load average before the run is
+given); ratios are of runs that took turns.
 """
 
 
