@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Same examples every time, and no clock: the machine may be busy.
+settings.register_profile("alkaliflow", deadline=None, derandomize=True)
+settings.load_profile("alkaliflow")
 
 
 @pytest.fixture(autouse=True)
