@@ -1,5 +1,6 @@
 # Two commands: `make demo` runs the flow, `make test` checks the project. Both make .venv first, once.
-# Needs Python >= 3.11 with venv and headers, a C and a C++ compiler. No root. Another Python: make demo PYTHON=python3.12
+# Needs Python >= 3.11 with venv; `make test` also its headers, a C and a C++ compiler. No root.
+# Another Python: make demo PYTHON=python3.12
 
 PYTHON ?= python3
 PRESET ?= demo
@@ -53,18 +54,18 @@ $(BIN)/python:
 	  { echo "$(PYTHON) is missing or older than 3.11. Name another: make demo PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "$(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv"; exit 2; }
-	@$(PYTHON) -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").exists())' || \
-	  { echo "$(PYTHON) has no headers (Python.h), which a dependency is compiled with. On Debian or Ubuntu: apt-get install python3-dev"; exit 2; }
-	@command -v c++ >/dev/null && command -v cc >/dev/null || \
-	  { echo "There is no C or C++ compiler (cc, c++). On Debian or Ubuntu: apt-get install gcc g++"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt
-	@echo "Installing into $(VENV), about 3 minutes the first time ..."
+	@echo "Installing into $(VENV), 2 to 3 minutes the first time ..."
 	$(PIP_INSTALL) -e .
 	@touch $@
 
 $(INSTALLED_TEST): $(INSTALLED)
+	@$(BIN)/python -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").exists())' || \
+	  { echo "This Python has no headers (Python.h), which a package of the tests is compiled with. On Debian or Ubuntu: apt-get install python3-dev"; exit 2; }
+	@command -v c++ >/dev/null && command -v cc >/dev/null || \
+	  { echo "There is no C or C++ compiler (cc, c++). On Debian or Ubuntu: apt-get install gcc g++"; exit 2; }
 	$(PIP_INSTALL) -e '.[test]'
 	@touch $@
 
