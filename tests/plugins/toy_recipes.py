@@ -1,4 +1,4 @@
-"""Recipes as a user would add them: cheap work with the life of the real ones, for tests of the store and its workers."""
+"""Recipes as a user would add them: cheap work with the life of the real ones, to test the store with."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The driver with real worker processes: reuse, retries, attachment, and death at every edge of a calculation's life."""
+"""The driver with real workers: reuse, retries, attachment, and death at every edge of a calculation's life."""
 
 import json
 import multiprocessing.connection

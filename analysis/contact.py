@@ -1,0 +1,218 @@
+"""A case of metal on alloy, analysed: all observables of its replicas, and the contrast of two cases."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from MDAnalysis import Universe
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
+from analysis.contrast import Contrast, compute_contrast
+from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_cores
+from analysis.counting import largest_radius_A
+from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
+from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
+from analysis.penetration import Penetration, combine_penetrations, compute_penetration
+from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs
+from analysis.regions import Region
+from analysis.thermodynamics import Thermodynamics
+from analysis.trajectory import get_elements
+from structures.dislocation import DipoleGeometry
+from structures.errors import InputError
+
+_RDF_FRAMES = 20
+_CORE_FRAMES = 20
+_RDF_RADIUS_A = 10.0
+_STRAY = 0.001
+
+
+@dataclass(frozen=True)
+class ContactCase:
+    """Observables of one case over its replicas."""
+
+    label: str
+    n_replicas: int
+    penetration: Penetration
+    rdf: tuple[RadialDistribution, ...]
+    msd: MeanSquaredDisplacement
+    density_map: DensityMap
+    core: CoreTrack | None
+    thermodynamics: Thermodynamics | None
+    guard: dict[str, Any] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The case as JSON values."""
+        return {
+            "label": self.label,
+            "replicas": self.n_replicas,
+            "penetration": self.penetration.to_json(),
+            "rdf": [distribution.to_json() for distribution in self.rdf],
+            "msd": self.msd.to_json(),
+            "density_map": self.density_map.to_json(),
+            "core": None if self.core is None else self.core.to_json(),
+            "thermodynamics": None if self.thermodynamics is None else self.thermodynamics.to_json(),
+            "guard": self.guard,
+        }
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Observables of one replica."""
+
+    penetration: Penetration
+    rdf: list[RadialDistribution]
+    msd: MeanSquaredDisplacement
+    density_map: DensityMap
+    core: CoreTrack | None
+
+
+def compute_contact_case(
+    replicas: Sequence[Universe],
+    *,
+    label: str,
+    geometry: ContactGeometry,
+    dislocation: DipoleGeometry | None = None,
+    species: str = "K",
+    quantile: float = 0.99,
+    reference_A: ArrayLike | None = None,
+    thermodynamics: Sequence[Thermodynamics] = (),
+    guard: dict[str, Any] | None = None,
+) -> ContactCase:
+    """All observables of the replicas of one case.
+
+    Distribution functions are taken from the second half of the run. The core columns follow the cores if they glide.
+
+    Args:
+        replicas: one trajectory a replica, with unwrapped positions, elements and regions.
+        label: name of the case for people.
+        geometry: interface, and lines: also for a control, where they would be.
+        dislocation: dislocations as built; None for a control.
+        species: element that penetrates.
+        quantile: share of its atoms at or above the penetration depth.
+        reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
+        thermodynamics: tables of the replicas; the first is shown.
+        guard: what the guard of the potential's domain found, passed on.
+
+    Returns:
+        The case.
+
+    Raises:
+        InputError: if there are no replicas, or a trajectory does not fit the geometry.
+    """
+    if not replicas:
+        raise InputError(f"case {label} has no replicas; give at least one trajectory")
+    runs = [
+        _analyse_run(
+            universe,
+            geometry=geometry,
+            dislocation=dislocation,
+            species=species,
+            quantile=quantile,
+            reference_A=reference_A,
+        )
+        for universe in replicas
+    ]
+    tracks = [run.core for run in runs if run.core is not None]
+    return ContactCase(
+        label=label,
+        n_replicas=len(runs),
+        penetration=combine_penetrations([run.penetration for run in runs]),
+        rdf=tuple(combine_rdfs(list(same)) for same in zip(*(run.rdf for run in runs), strict=True)),
+        msd=combine_msds([run.msd for run in runs]),
+        density_map=combine_density_maps([run.density_map for run in runs]),
+        core=combine_tracks(tracks) if tracks else None,
+        thermodynamics=thermodynamics[0] if thermodynamics else None,
+        guard=guard,
+    )
+
+
+def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, temperature_K: float) -> Contrast:
+    """Contrast of the depth in the core columns, which are the same columns in both cases.
+
+    Args:
+        dislocation: case with a dislocation.
+        control: same cell without.
+        temperature_K: temperature of both, in K.
+
+    Returns:
+        The contrast; of the depth of all atoms if the columns of a case hold none.
+    """
+    times = dislocation.penetration.time_ps
+    pair = [case.penetration.by_region.get("core") for case in (dislocation, control)]
+    columns = [series.final_A for series in pair if series is not None]
+    in_core = len(columns) == len(pair) and all(np.isfinite(finals).all() for finals in columns)
+    finals = columns if in_core else [case.penetration.total.final_A for case in (dislocation, control)]
+    return compute_contrast(
+        finals[0],
+        control_A=finals[1],
+        time_ps=float(times[-1] - times[0]),
+        temperature_K=temperature_K,
+        where="along the core" if in_core else "with the dislocation",
+    )
+
+
+def _analyse_run(
+    universe: Universe,
+    *,
+    geometry: ContactGeometry,
+    dislocation: DipoleGeometry | None,
+    species: str,
+    quantile: float,
+    reference_A: ArrayLike | None,
+) -> _Run:
+    """Observables of one replica."""
+    core = None
+    if dislocation is not None:
+        frames = _spread(0, len(universe.trajectory), _CORE_FRAMES)
+        core = track_cores(universe, find=build_core_finder(dislocation), frames=frames)
+    lines = core.lines_at if core is not None and core.verdict == "glides" else None
+    drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference_A)
+    _, positions = compute_displacements(universe, species=species, drift_A=drift)
+    times = np.array([timestep.time for timestep in universe.trajectory])
+    return _Run(
+        penetration=compute_penetration(
+            universe, geometry=geometry, species=species, quantile=quantile, lines=lines, reference_A=reference_A
+        ),
+        rdf=_compute_distributions(universe, geometry=geometry, species=species, drift=drift, lines=lines),
+        msd=compute_msd(positions, time_ps=times, species=species, from_start=True, verdict=REACTING_FRONT),
+        density_map=compute_density_map(
+            universe, geometry=geometry, species=species, lines=lines, reference_A=reference_A
+        ),
+        core=core,
+    )
+
+
+def _compute_distributions(
+    universe: Universe,
+    *,
+    geometry: ContactGeometry,
+    species: str,
+    drift: NDArray[np.float64],
+    lines: Callable[[int], NDArray[np.float64]] | None,
+) -> list[RadialDistribution]:
+    """Distribution functions of the species with every element, by region, from the second half of the run."""
+
+    def build(number: int) -> Callable[[int], Region]:
+        def place(frame: int) -> Region:
+            heights = universe.trajectory.ts.positions[:, 2] - drift[frame, 2]
+            low, high = (float(z) for z in np.quantile(heights, (_STRAY, 1 - _STRAY)))
+            region = geometry.build_regions(matter_z_A=(low, high))[number]
+            at = np.array(geometry.lines_A).reshape(-1, 2) + drift[frame, :2] if lines is None else lines(frame)
+            return region.shifted(z_A=float(drift[frame, 2]), lines_A=at.tolist())
+
+        return place
+
+    n_frames = len(universe.trajectory)
+    universe.trajectory[0]
+    radius = min(_RDF_RADIUS_A, 0.99 * largest_radius_A(universe.trajectory.ts.triclinic_dimensions))
+    regions: list[RegionOfFrame] = [build(i) for i in range(len(geometry.build_regions(matter_z_A=(0.0, 1.0))))]
+    pairs = [(species, str(element)) for element in np.unique(get_elements(universe))]
+    frames = _spread(n_frames // 2, n_frames, _RDF_FRAMES)
+    return compute_rdfs(universe, pairs=pairs, regions=regions, r_max_A=radius, frames=frames)
+
+
+def _spread(start: int, stop: int, n_most: int) -> list[int]:
+    """Evenly spaced frame numbers, at most so many, with the first and the last."""
+    return [int(number) for number in np.unique(np.linspace(start, stop - 1, min(n_most, stop - start)).round())]

@@ -1,0 +1,182 @@
+"""Dislocation against control: how much deeper, by how many times, and whether that is resolved."""
+
+from dataclasses import dataclass
+from math import exp, isfinite, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student_t
+
+from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
+from structures.errors import InputError
+
+_MOST_REPLICAS = 200
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Final depths of two cases compared over replicas.
+
+    Attributes:
+        difference: depth with the dislocation minus that of the control, in Å.
+        ratio: the former divided by the latter; None if the control's depth cannot be told from zero.
+        dislocation_depth_A: depth with the dislocation.
+        control_depth_A: depth of the control.
+        n_replicas: replicas of the case that has fewer.
+        resolved: at least five replicas, and the interval of the difference excludes zero.
+        sentence: the answer in one sentence, with what would resolve it.
+    """
+
+    difference: Quantity
+    ratio: Quantity | None
+    dislocation_depth_A: Quantity
+    control_depth_A: Quantity
+    n_replicas: int
+    resolved: bool
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The contrast as JSON values; estimate, low and high are those of the difference."""
+        return {
+            "estimate": self.difference.value,
+            "low": self.difference.low,
+            "high": self.difference.high,
+            "unit": "Å",
+            "quantity": "difference of the final depths",
+            "n_replicas": self.n_replicas,
+            "resolved": self.resolved,
+            "sentence": self.sentence,
+            "difference_A": self.difference.to_json(),
+            "ratio": None if self.ratio is None else self.ratio.to_json(),
+            "dislocation_depth_A": self.dislocation_depth_A.to_json(),
+            "control_depth_A": self.control_depth_A.to_json(),
+        }
+
+
+def compute_contrast(
+    dislocation_A: ArrayLike,
+    *,
+    control_A: ArrayLike,
+    time_ps: float,
+    temperature_K: float,
+    species_name: str = "Potassium",
+    where: str = "along the core",
+    where_control: str = "in the control",
+) -> Contrast:
+    """Compare the final depths of replicas with a dislocation and of their control.
+
+    The interval of the difference is Welch's (unequal variances); that of the ratio is Welch's for the logarithms,
+    which needs every depth above zero.
+
+    Args:
+        dislocation_A: final depth of each replica with the dislocation, shape (n,), in Å.
+        control_A: final depth of each replica of the control, shape (m,), in Å.
+        time_ps: simulated time, in ps.
+        temperature_K: temperature, in K.
+        species_name: what penetrates, for the sentence.
+        where: where the depth of the dislocated case was taken, for the sentence.
+        where_control: where that of the control was taken.
+
+    Returns:
+        The contrast; with fewer than five replicas it is never resolved.
+
+    Raises:
+        InputError: if a case has no replicas or a depth is not finite.
+
+    Source: Welch 1947, 10.1093/biomet/34.1-2.28.
+    """
+    with_line, without = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (dislocation_A, control_A))
+    if with_line.size == 0 or without.size == 0:
+        raise InputError(f"{with_line.size} replicas with and {without.size} without a dislocation; needs one of each")
+    depths = compute_replica_mean(with_line, unit="Å"), compute_replica_mean(without, unit="Å")
+    n_replicas = min(with_line.size, without.size)
+    value, low, high = _welch(with_line, without)
+    resolved = bool(n_replicas >= MIN_REPLICAS and low is not None and high is not None and (low > 0 or high < 0))
+    verdict = "resolved" if resolved else "not resolved"
+    method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
+    half = None if low is None or high is None else (high - low) / 2
+    difference = Quantity(value, half, low, high, "Å", method, n_replicas, verdict)
+    ratio = _compute_ratio(with_line, without, verdict=verdict)
+    head = (
+        f"{species_name} reached {_with_error(depths[0])} {where} and {_with_error(depths[1])} {where_control} "
+        f"after {time_ps:.4g} ps ({_count(n_replicas)}, {temperature_K:.4g} K)"
+    )
+    numbers = _describe(difference, ratio=ratio)
+    tail = "" if resolved else f" {_advise(with_line, without, n_replicas=n_replicas, low=low, high=high)}"
+    sentence = f"{head}: {numbers}.{tail}"
+    return Contrast(difference, ratio, depths[0], depths[1], n_replicas, resolved, sentence)
+
+
+def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
+    """Difference of two means with Welch's 95 % interval; None where one sample has no spread."""
+    value = float(first.mean() - second.mean())
+    if min(first.size, second.size) < 2:  # noqa: PLR2004 - one sample has no spread
+        return value, None, None
+    parts = [float(sample.var(ddof=1)) / sample.size for sample in (first, second)]
+    if sum(parts) <= 0:
+        return value, value, value
+    freedom = sum(parts) ** 2 / sum(part**2 / (n - 1) for part, n in zip(parts, (first.size, second.size), strict=True))
+    half = float(student_t.ppf(0.5 + CONFIDENCE / 2, freedom)) * sqrt(sum(parts))
+    return value, value - half, value + half
+
+
+def _compute_ratio(first: NDArray[np.float64], second: NDArray[np.float64], *, verdict: str) -> Quantity | None:
+    """Ratio of the geometric means with Welch's interval of the logarithms; None if a depth is zero."""
+    if min(first.min(), second.min()) <= 0:
+        return None
+    value, low, high = (None if x is None else exp(x) for x in _welch(np.log(first), np.log(second)))
+    half = None if low is None or high is None else (high - low) / 2
+    n_replicas = min(first.size, second.size)
+    method = "geometric means, Welch's t for the logarithms, 95 %"
+    return Quantity(value or float("nan"), half, low, high, "1", method, n_replicas, verdict)
+
+
+def _with_error(depth: Quantity) -> str:
+    """Depth with its interval, as in a sentence."""
+    return f"{depth.value:.1f} Å" if depth.uncertainty is None else f"{depth.value:.1f} ± {depth.uncertainty:.1f} Å"
+
+
+def _count(n_replicas: int) -> str:
+    """Number of replicas in words."""
+    return "1 replica" if n_replicas == 1 else f"{n_replicas} replicas"
+
+
+def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
+    """Difference and ratio with their intervals."""
+    text = f"difference {difference.value:.1f} Å"
+    if difference.low is not None:
+        text += f", 95 % interval {difference.low:.1f} to {difference.high:.1f} Å"
+    if ratio is None or not isfinite(ratio.value):
+        return text
+    text += f"; ratio {ratio.value:.1f}"
+    return text if ratio.low is None else f"{text}, 95 % interval {ratio.low:.1f} to {ratio.high:.1f}"
+
+
+def _advise(
+    first: NDArray[np.float64], second: NDArray[np.float64], *, n_replicas: int, low: float | None, high: float | None
+) -> str:
+    """Why the contrast is not resolved, and what would resolve it."""
+    if low is None or high is None:
+        return f"Not resolved: one replica has no error bar. Run at least {MIN_REPLICAS} replicas of each case."
+    needed = _compute_replicas_needed(first, second)
+    if n_replicas < MIN_REPLICAS:
+        more = max(MIN_REPLICAS, needed or MIN_REPLICAS)
+        return f"Not resolved: fewer than {MIN_REPLICAS} replicas. About {more} replicas of each case would tell."
+    if needed is None:
+        return "Not resolved: the interval includes zero. A longer run or a larger cell would tell, not replicas alone."
+    return (
+        f"Not resolved: the interval includes zero. About {needed} replicas of each case, or a longer run, would tell."
+    )
+
+
+def _compute_replicas_needed(first: NDArray[np.float64], second: NDArray[np.float64]) -> int | None:
+    """Replicas of each case at which a difference as found would exclude zero; None above 200."""
+    value = abs(float(first.mean() - second.mean()))
+    spread = sqrt(float(first.var(ddof=1)) + float(second.var(ddof=1)))
+    if value <= 0:
+        return None
+    for n in range(2, _MOST_REPLICAS + 1):
+        if float(student_t.ppf(0.5 + CONFIDENCE / 2, 2 * (n - 1))) * spread / sqrt(n) < value:
+            return n
+    return None

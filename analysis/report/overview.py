@@ -1,0 +1,150 @@
+"""Tables of the report: what was simulated, the settings that matter, and every number with its interval."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.report.formatting import (
+    ABSENT,
+    flatten,
+    format_interval,
+    format_label,
+    format_number,
+    format_pair,
+    format_quantity,
+    join_words,
+)
+from analysis.report.plots.contrast import find_comparisons, find_final_depths
+from analysis.results import Results
+from analysis.tables import find_quantities
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption, a header and rows of text."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A large number at the top of the page."""
+
+    label: str
+    value: str
+    note: str
+    case: int | None
+
+
+def build_answer(results: Results) -> str:
+    """The answer of a run in one sentence: that of the contrast, else the final numbers, else the status."""
+    contrast = results.observables.get("contrast")
+    if isinstance(contrast, dict) and contrast.get("sentence"):
+        return str(contrast["sentence"])
+    if answer := results.observables.get("answer"):
+        return str(answer)
+    depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
+    if depths:
+        return f"Potassium reached {join_words(depths)}."
+    return f"The flow {results.flow} is {results.status}; it reports no number to sum up."
+
+
+def build_tiles(results: Results) -> list[Tile]:
+    """Final depth of each case, and the contrast, as large numbers."""
+    contrast = results.observables.get("contrast") or {}
+    tiles = [
+        Tile(label=label, value=format_quantity(quantity), note=_note(quantity), case=number)
+        for number, (label, quantity) in enumerate(find_final_depths(results.observables))
+    ]
+    resolved = "resolved" if contrast.get("resolved") else "not resolved"
+    tiles += [
+        Tile(label=f"{name}, {resolved}", value=format_quantity(quantity), note=_note(quantity), case=None)
+        for name, quantity in find_comparisons(contrast)
+    ]
+    return tiles
+
+
+def build_tables(results: Results) -> list[Table]:
+    """System, settings by section, and all quantities."""
+    tables = [Table("System", ("What", "Value"), tuple(flatten(results.system)))]
+    plain = {key: value for key, value in results.config.items() if not isinstance(value, dict)}
+    sections = {"settings": plain} if plain else {}
+    sections |= {key: value for key, value in results.config.items() if isinstance(value, dict)}
+    tables += [
+        Table(
+            f"Settings: {format_label(name)}" if name != "settings" else "Settings", ("Setting", "Value"), tuple(rows)
+        )
+        for name, section in sections.items()
+        if (rows := flatten(section))
+    ]
+    tables = [*_observable_tables(results.observables), *tables]
+    return [table for table in tables if table.rows]
+
+
+def build_provenance_tables(results: Results) -> list[Table]:
+    """Versions, checksums, seeds, keys, times and machine."""
+    provenance = results.provenance
+    groups: dict[str, dict[str, Any]] = {
+        "Versions": provenance.versions,
+        "Seeds": provenance.seeds,
+        "Keys of calculations": provenance.keys,
+        "Checksums (SHA-256)": provenance.checksums,
+        "Wall times": {f"{name}_s": seconds for name, seconds in provenance.wall_times_s.items()},
+        "Machine": provenance.machine,
+    }
+    return [Table(caption, ("Name", "Value"), tuple(_plain_rows(group))) for caption, group in groups.items() if group]
+
+
+def _plain_rows(group: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows whose names stay as they are: packages and keys are no labels."""
+    rows: list[tuple[str, str]] = []
+    for name, value in group.items():
+        if isinstance(value, dict):
+            rows += [(f"{name} · {inner}", text) for inner, text in _plain_rows(value)]
+        elif name.endswith("_s") and isinstance(value, int | float):
+            rows.append((name.removesuffix("_s"), f"{format_number(value)}\u202fs"))
+        elif isinstance(value, list):
+            rows.append((name, ", ".join(str(item) for item in value)))
+        else:
+            rows.append((name, ABSENT if value is None else str(value)))
+    return rows
+
+
+def _note(quantity: dict[str, Any]) -> str:
+    parts = []
+    if quantity.get("low") is not None and quantity.get("high") is not None:
+        parts.append(f"95 % interval {format_interval(quantity)}")
+    if quantity.get("n_independent") is not None:
+        parts.append(f"n = {format_number(quantity['n_independent'], digits=2)}")
+    return " · ".join(parts) or "no interval"
+
+
+def _observable_tables(observables: dict[str, Any]) -> list[Table]:
+    """All quantities; those of one list (a coordination number for each pair and region) get their own table."""
+    header = ("Quantity", "Value", "Interval", "n", "Verdict", "Method")
+    cases = observables.get("cases") or {}
+    single: list[tuple[str, ...]] = []
+    listed: dict[str, list[tuple[str, ...]]] = {}
+    for path, quantity in find_quantities(observables):
+        names = [name for name in path if name != "cases"]
+        case = str(cases[names[0]].get("label", names[0])) if names[0] in cases else ""
+        if case and isinstance(cases[names[0]].get(names[1]), list):
+            row = (f"{format_pair(names[2])} · {case}", *_format_cells(quantity))
+            listed.setdefault(format_label(names[-1]), []).append(row)
+            continue
+        words = [format_label(name) for name in names]
+        single.append((" · ".join([case, *words[1:]] if case else words), *_format_cells(quantity)))
+    tables = [Table("Observables", header, tuple(single))]
+    tables += [Table(f"Observables: {name}", header, tuple(sorted(rows))) for name, rows in listed.items()]
+    return [table for table in tables if table.rows]
+
+
+def _format_cells(quantity: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        format_quantity(quantity),
+        format_interval(quantity),
+        format_number(quantity.get("n_independent"), digits=2),
+        str(quantity.get("verdict") or ABSENT),
+        str(quantity.get("method") or ABSENT),
+    )

@@ -1,0 +1,33 @@
+"""Blocks of the report: each turns observables into plots; a new observable adds one line here."""
+
+from collections.abc import Callable
+from typing import Any
+
+from analysis.report.plots.contrast import build_contrast_plots
+from analysis.report.plots.core import build_core_plots
+from analysis.report.plots.density_map import build_density_map_plots
+from analysis.report.plots.figure import Figure, Plot
+from analysis.report.plots.msd import build_msd_plots
+from analysis.report.plots.penetration import build_penetration_plots
+from analysis.report.plots.rdf import build_rdf_plots
+from analysis.report.plots.thermodynamics import build_thermodynamics_plots
+
+Block = Callable[[dict[str, Any]], list[Plot]]
+
+BLOCKS: tuple[Block, ...] = (
+    build_contrast_plots,
+    build_penetration_plots,
+    build_density_map_plots,
+    build_rdf_plots,
+    build_msd_plots,
+    build_core_plots,
+    build_thermodynamics_plots,
+)
+
+
+def build_plots(observables: dict[str, Any]) -> list[Plot]:
+    """All plots that these observables allow, in the order of the page."""
+    return [plot for block in BLOCKS for plot in block(observables)]
+
+
+__all__ = ["BLOCKS", "Block", "Figure", "Plot", "build_plots"]

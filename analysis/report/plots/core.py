@@ -1,0 +1,50 @@
+"""Where the dislocation cores go."""
+
+import math
+from typing import Any
+
+from analysis.report.plots.figure import Figure, Plot, build_layout, build_line, round_column
+
+
+def build_core_plots(observables: dict[str, Any]) -> list[Plot]:
+    """Way of each core from where it was at first, against time."""
+    plots: list[Plot] = []
+    for name, case in (observables.get("cases") or {}).items():
+        core = case.get("core")
+        if not isinstance(core, dict) or not core.get("positions_A"):
+            continue
+        columns: dict[str, list[Any]] = {"time_ps": round_column(core["time_ps"])}
+        traces: list[dict[str, Any]] = []
+        for number, letter in enumerate("AB"):
+            key = f"way_A (core {letter})"
+            columns[key] = round_column(_measure_way(core["positions_A"], number=number))
+            traces.append(build_line(x="time_ps", y=key, name=f"core {letter}", number=number))
+        if core.get("burgers_ok"):
+            columns["burgers_ok"] = list(core["burgers_ok"])
+        sentence = str(core.get("sentence") or f"The dislocation: {core.get('verdict')}.")
+        if closed := core.get("burgers_ok"):
+            sentence += f" Burgers circuits close as they should in {sum(map(bool, closed))} of {len(closed)} frames."
+        plots.append(
+            Plot(
+                key=f"core-{name}",
+                title=f"Do the cores stay? ({case['label']})",
+                sentence=sentence,
+                alt=f"Distance of each dislocation core from its first position against time. {sentence}",
+                columns=columns,
+                figures=(Figure("", tuple(traces), build_layout(x="time / ps", y="distance from start / Å")),),
+            )
+        )
+    return plots
+
+
+def _measure_way(positions_A: list[Any], *, number: int) -> list[float | None]:
+    way: list[float | None] = []
+    start: list[float] | None = None
+    for frame in positions_A:
+        point = frame[number] if frame is not None and len(frame) > number else None
+        if point is None or any(value is None for value in point):
+            way.append(None)
+            continue
+        start = start if start is not None else point
+        way.append(math.dist(point, start))
+    return way

@@ -1,0 +1,98 @@
+"""Partial radial distribution functions with running coordination numbers."""
+
+from typing import Any
+
+from analysis.report.formatting import format_number, format_pair, format_quantity, join_words
+from analysis.report.plots.figure import (
+    Figure,
+    Plot,
+    build_band,
+    build_line,
+    build_stacked_layout,
+    has_band,
+    round_column,
+)
+
+
+def build_rdf_plots(observables: dict[str, Any]) -> list[Plot]:
+    """One plot a pair with all cases in it; the reader picks the region."""
+    entries = [
+        (number, str(case["label"]), entry)
+        for number, case in enumerate((observables.get("cases") or {}).values())
+        for entry in case.get("rdf") or []
+        if entry.get("r_A")
+    ]
+    pairs = dict.fromkeys(str(entry["pair"]) for _, _, entry in entries)
+    return [_build_pair_plot(pair, entries=[item for item in entries if item[2]["pair"] == pair]) for pair in pairs]
+
+
+def _build_pair_plot(pair: str, *, entries: list[tuple[int, str, dict[str, Any]]]) -> Plot:
+    columns: dict[str, list[Any]] = {}
+    figures: list[Figure] = []
+    regions = list(dict.fromkeys(str(entry.get("region", "all")) for _, _, entry in entries))
+    for region in regions:
+        traces: list[dict[str, Any]] = []
+        lines: list[dict[str, Any]] = []
+        for number, label, entry in entries:
+            if str(entry.get("region", "all")) != region:
+                continue
+            names = _add_columns(columns, entry=entry, suffix=f"({label}, {region})")
+            if has_band(entry.get("g_low"), entry.get("g_high")):
+                traces += build_band(
+                    x=names["r_A"], low=names["g_low"], high=names["g_high"], name=label, number=number
+                )
+            traces.append(build_line(x=names["r_A"], y=names["g"], name=label, number=number))
+            if entry.get("coordination"):
+                traces.append(
+                    build_line(x=names["r_A"], y=names["coordination"], name=label, number=number, axis=2, legend=False)
+                )
+            if entry.get("first_minimum_A") is not None:
+                lines.append(_mark_minimum(float(entry["first_minimum_A"]), number=number))
+        layout = build_stacked_layout(x="r / Å", upper="g(r)", lower="atoms within r")
+        figures.append(Figure(region, tuple(traces), {**layout, "shapes": lines}))
+    sentence = _describe([item for item in entries if str(item[2].get("region", "all")) == regions[0]], pair=pair)
+    if len(regions) > 1:
+        sentence += f" (Region: {regions[0]}; pick another below.)"
+    return Plot(
+        key=f"rdf-{pair}",
+        title=f"Structure: {format_pair(pair)}",
+        sentence=sentence,
+        alt=f"Radial distribution function and running coordination number of {format_pair(pair)}. {sentence}",
+        columns=columns,
+        figures=tuple(figures),
+        chooser="Region",
+    )
+
+
+def _add_columns(columns: dict[str, list[Any]], *, entry: dict[str, Any], suffix: str) -> dict[str, str]:
+    names = {key: f"{key} {suffix}" for key in ("r_A", "g", "g_low", "g_high", "coordination")}
+    columns.update({name: round_column(entry[key]) for key, name in names.items() if entry.get(key)})
+    return names
+
+
+def _mark_minimum(radius_A: float, *, number: int) -> dict[str, Any]:
+    line = {"color": f"@css:--case-{number % 5}", "width": 1, "dash": "dot"}
+    return {"type": "line", "x0": radius_A, "x1": radius_A, "y0": 0, "y1": 1, "yref": "paper", "line": line}
+
+
+def _describe(entries: list[tuple[int, str, dict[str, Any]]], *, pair: str) -> str:
+    peaks, numbers, missing = [], [], []
+    for _, label, entry in entries:
+        g = [value if value is not None else 0.0 for value in entry["g"]]
+        highest = max(range(len(g)), key=g.__getitem__)
+        if g[highest] > 0:
+            peaks.append(f"{format_number(entry['r_A'][highest], digits=3)}\u202fÅ ({label})")
+        quantity, minimum = entry.get("coordination_number"), entry.get("first_minimum_A")
+        if quantity and quantity.get("value") is not None and minimum is not None:
+            numbers.append(f"{format_quantity(quantity)} up to {format_number(minimum, digits=3)}\u202fÅ ({label})")
+        else:
+            reason = entry.get("first_minimum_reason")
+            missing.append(f"{label} ({reason})" if reason and minimum is None else label)
+    if not peaks:
+        return f"No {format_pair(pair)} neighbours were found in this region."
+    sentence = f"{format_pair(pair)} distances are most frequent at {join_words(peaks)}."
+    if numbers:
+        sentence += f" Coordination number {join_words(numbers)}; dotted lines mark that first minimum."
+    if missing:
+        sentence += f" No coordination number for {join_words(missing)}: no first minimum was found."
+    return sentence

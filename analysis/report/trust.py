@@ -1,0 +1,130 @@
+"""Whether a reader may trust the numbers: red, amber or green, each with its reason."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from analysis.report.formatting import format_number
+from analysis.results import Results
+
+Level = Literal["red", "amber", "green"]
+LEVELS: tuple[Level, ...] = ("green", "amber", "red")
+WORDS = {"red": "Do not use", "amber": "Read this first", "green": "Checks passed"}
+# Fewer replicas of a case resolve no contrast.
+MIN_REPLICAS = 5
+# A potential whose forces miss by more than this share of their RMS is worth a word.
+LARGEST_FORCE_ERROR_SHARE = 0.15
+CORE_LEVELS: dict[str, Level] = {"stays": "green", "annihilates": "red"}
+UNSETTLED = ("not converged", "unconverged", "drifting", "too short", "no plateau", "not resolved", "unclear")
+
+
+@dataclass(frozen=True)
+class TrustItem:
+    """One check and what it found."""
+
+    level: Level
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Trust:
+    """All checks, the worst first, and the level of the whole."""
+
+    level: Level
+    items: tuple[TrustItem, ...]
+
+    @property
+    def word(self) -> str:
+        """What the level means to a reader."""
+        return WORDS[self.level]
+
+
+def compute_trust(results: Results) -> Trust:
+    """Gather what speaks for and against the numbers: status, potential, guard, convergence, cores, warnings."""
+    cases: dict[str, Any] = results.observables.get("cases") or {}
+    items = [
+        *_check_status(results),
+        *(TrustItem(level=warning.severity, title="Warning", text=warning.text) for warning in results.warnings),
+        *_check_potential(results.system.get("potential")),
+        *(item for case in cases.values() for item in _check_case(case, contrasted="contrast" in results.observables)),
+        *_check_contrast(results.observables.get("contrast")),
+    ]
+    told = [warning.text for warning in results.warnings]
+    items = [item for item in items if item.title == "Warning" or not any(item.text in text for text in told)]
+    items.sort(key=lambda item: -LEVELS.index(item.level))
+    return Trust(level=items[0].level, items=tuple(items))
+
+
+def _check_status(results: Results) -> list[TrustItem]:
+    if results.status == "failed":
+        return [TrustItem("red", "Run", "The run failed; what is shown here is what it had reached.")]
+    if results.status == "partial":
+        return [TrustItem("amber", "Run", "Some calculations are missing; resume the run to complete it.")]
+    return []
+
+
+def _check_potential(potential: object) -> list[TrustItem]:
+    if not isinstance(potential, dict):
+        return [TrustItem("amber", "Potential", "No checked error of the potential or method is on record.")]
+    name = str(potential.get("name", "potential"))
+    energy, force = potential.get("energy_rmse_meV_per_atom"), potential.get("force_rmse_meV_per_A")
+    if energy is None and force is None:
+        return [TrustItem("amber", "Potential", f"{name}: no checked error is on record.")]
+    share = potential.get("force_rmse_share")
+    parts = [f"{format_number(energy, digits=3)} meV/atom" if energy is not None else ""]
+    parts.append(f"{format_number(force, digits=3)} meV/Å" if force is not None else "")
+    text = f"{name}: error on held-out data {' and '.join(part for part in parts if part)}"
+    if share is not None:
+        text += f", {100 * share:.0f} % of the RMS force"
+    if teacher := potential.get("teacher"):
+        text += f"; against {teacher}"
+    poor = share is not None and share > LARGEST_FORCE_ERROR_SHARE
+    return [TrustItem("amber" if poor else "green", "Potential", f"{text}.")]
+
+
+def _check_case(case: dict[str, Any], *, contrasted: bool) -> list[TrustItem]:
+    label = str(case.get("label", "case"))
+    items: list[TrustItem] = []
+    guard = case.get("guard")
+    if isinstance(guard, dict):
+        trustworthy = bool(guard.get("trustworthy"))
+        text = guard.get("sentence") or (
+            f"{guard.get('outside')} of {guard.get('frames')} frames are outside the potential's trained domain."
+        )
+        items.append(TrustItem("green" if trustworthy else "red", f"Guard, {label}", str(text)))
+    else:
+        items.append(
+            TrustItem("amber", f"Guard, {label}", f"No guard watched {label}: the calculator brings no trained domain.")
+        )
+    core = case.get("core")
+    if isinstance(core, dict):
+        items.append(_check_core(core, label=label))
+    final = (case.get("penetration") or {}).get("final")
+    verdict = str(final.get("verdict") or "") if isinstance(final, dict) else ""
+    # Too few replicas are the contrast's to tell where there is one.
+    if any(word in verdict.lower() for word in (UNSETTLED if contrasted else (*UNSETTLED, "few "))):
+        items.append(TrustItem("amber", f"Convergence, {label}", f"Penetration depth: {verdict}."))
+    return items
+
+
+def _check_core(core: dict[str, Any], *, label: str) -> TrustItem:
+    level = CORE_LEVELS.get(str(core.get("verdict")), "amber")
+    burgers_ok = core.get("burgers_ok") or []
+    text = str(core.get("sentence") or f"The dislocation: {core.get('verdict')}.")
+    if burgers_ok and level == "green" and not all(burgers_ok):
+        level = "amber"
+        text += f" The Burgers circuits close as they should in {sum(burgers_ok)} of {len(burgers_ok)} frames."
+    return TrustItem(level, f"Dislocation, {label}", text)
+
+
+def _check_contrast(contrast: object) -> list[TrustItem]:
+    if not isinstance(contrast, dict):
+        return []
+    n_replicas = contrast.get("n_replicas")
+    if contrast.get("resolved"):
+        return [TrustItem("green", "Contrast", f"Resolved with {n_replicas} replicas a case.")]
+    if not isinstance(n_replicas, int) or n_replicas < MIN_REPLICAS:
+        text = f"Not resolved: {n_replicas} of the {MIN_REPLICAS} replicas a case that it takes at least."
+    else:
+        text = "Not resolved: the interval of the difference includes zero."
+    return [TrustItem("amber", "Contrast", text)]

@@ -1,0 +1,126 @@
+"""Thermodynamics of a run: reading, thinning and the drift of the conserved energy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.uncertainty import Quantity, student_factor, to_list
+from structures.errors import InputError
+
+COLUMNS = (
+    "time_ps",
+    "step",
+    "temperature_K",
+    "pressure_GPa",
+    "pressure_zz_GPa",
+    "potential_energy_eV",
+    "kinetic_energy_eV",
+    "conserved_eV",
+)
+_REPORTED = ("time_ps", "temperature_K", "pressure_GPa", "pressure_zz_GPa", "potential_energy_eV", "conserved_eV")
+_MIN_POINTS = 8
+_BLOCKS = 4
+
+
+@dataclass(frozen=True)
+class Thermodynamics:
+    """Columns of the thermodynamics of one run, by name (`COLUMNS`)."""
+
+    columns: dict[str, NDArray[np.float64]]
+
+    @property
+    def time_ps(self) -> NDArray[np.float64]:
+        """Time in ps."""
+        return self.columns["time_ps"]
+
+    def to_json(self, *, max_points: int = 500) -> dict[str, Any]:
+        """The columns of the report as JSON values, every n-th row so that at most `max_points` are left."""
+        stride = max(1, -(-self.time_ps.size // max_points))
+        return {name: to_list(self.columns[name][::stride], digits=9) for name in _REPORTED}
+
+
+def read_thermodynamics(paths: Sequence[Path]) -> Thermodynamics:
+    """Read the tables of a run's segments as one; a row that a segment repeats from the one before is left out.
+
+    Args:
+        paths: CSV files with the columns `COLUMNS`, in the order of time.
+
+    Returns:
+        The columns.
+
+    Raises:
+        InputError: if a file is missing or damaged, or there are no rows.
+    """
+    tables = [_read_table(Path(path)) for path in paths]
+    rows = np.vstack(tables) if tables else np.empty((0, len(COLUMNS)))
+    if rows.shape[0] == 0:
+        raise InputError(
+            f"{len(paths)} thermodynamics files have no rows; write thermodynamics more often or run longer"
+        )
+    times = rows[:, 0]
+    latest = np.maximum.accumulate(np.concatenate([[-np.inf], times[:-1]]))
+    rows = rows[times > latest + 1e-9]
+    return Thermodynamics({name: rows[:, column] for column, name in enumerate(COLUMNS)})
+
+
+def compute_energy_drift(
+    time_ps: ArrayLike, *, conserved_eV: ArrayLike, n_atoms: int, limit_eV_per_atom_per_ns: float = 0.01
+) -> Quantity:
+    """Drift of the conserved energy: slope of a straight line, its error from blocks.
+
+    Args:
+        time_ps: time in ps, shape (n,).
+        conserved_eV: conserved energy of the system in eV, shape (n,).
+        n_atoms: number of atoms.
+        limit_eV_per_atom_per_ns: drift above which the verdict warns.
+
+    Returns:
+        Drift in eV per atom and ns, the verdict says whether it is within the limit.
+
+    Raises:
+        InputError: if there are fewer than 8 points or no atoms.
+    """
+    times, energies = np.asarray(time_ps, dtype=float), np.asarray(conserved_eV, dtype=float)
+    if times.size < _MIN_POINTS or times.size != energies.size or n_atoms < 1:
+        raise InputError(
+            f"drift of {energies.size} energies at {times.size} times of {n_atoms} atoms; needs {_MIN_POINTS}"
+        )
+    scale = 1000 / n_atoms
+    slope, intercept = np.polyfit(times - times[0], energies, 1)
+    residual = energies - (slope * (times - times[0]) + intercept)
+    # Block means of the residual tell the correlated part of the noise: it is what moves the slope.
+    blocks = np.array([block.mean() for block in np.array_split(residual, max(_BLOCKS, min(times.size // 4, 16)))])
+    centres = np.array([block.mean() for block in np.array_split(times, blocks.size)])
+    error = sqrt(float(np.sum(blocks**2)) / (blocks.size - 2) / float(np.sum((centres - centres.mean()) ** 2)))
+    value, half = float(slope) * scale, student_factor(blocks.size - 1) * error * scale
+    limit = limit_eV_per_atom_per_ns
+    if abs(value) - half > limit:
+        verdict = f"drifts: above {limit:g} eV per atom and ns; shorten the timestep"
+    elif abs(value) + half <= limit:
+        verdict = f"conserved within {limit:g} eV per atom and ns"
+    else:
+        verdict = f"too short to tell from {limit:g} eV per atom and ns"
+    method = f"slope of a straight line, error from {blocks.size} blocks of its residual, Student t, 95 %"
+    return Quantity(value, half, value - half, value + half, "eV/atom/ns", method, blocks.size, verdict)
+
+
+def _read_table(path: Path) -> NDArray[np.float64]:
+    """Rows of one table in the order of `COLUMNS`."""
+    if not path.is_file():
+        raise InputError(f"thermodynamics file {path} does not exist; give the thermo.csv of finished segments")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = lines[0].split(",") if lines else []
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise InputError(f"thermodynamics file {path} lacks the columns {', '.join(missing)}")
+    try:
+        rows = [[float(value) for value in line.split(",")] for line in lines[1:]]
+        table = np.array(rows, dtype=float).reshape(len(rows), len(header))
+    except ValueError as error:
+        raise InputError(f"thermodynamics file {path} is damaged: {error}") from error
+    return table[:, [header.index(name) for name in COLUMNS]]

@@ -1,0 +1,246 @@
+"""The page as text: all parts in order, nothing asked of a host, nothing of the user's runs."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.report import ViewerData, build_report_html, write_report
+from analysis.report.methods import build_bibtex, build_methods
+from analysis.report.overview import build_answer, build_tables, build_tiles
+from analysis.report.page import fill_rows
+from analysis.report.plots import Plot
+from analysis.results import Reference, Results
+
+ATTACK = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
+# What a browser loads by itself.
+LOADING = {"src", "srcset", "poster", "data", "background", "action", "formaction", "ping"}
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: dict[str, str] = {}
+        self.words: list[str] = []
+        self._open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open = f"{tag}:{dict(attrs).get('id')}" if tag in {"script", "style"} else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"script", "style"}:
+            self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.scripts[self._open] = self.scripts.get(self._open, "") + data
+        else:
+            self.words.append(data)
+
+    def find(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def text(make_results: Callable[..., Results], example_viewer: ViewerData) -> str:
+    return build_report_html(make_results(), viewer=example_viewer)
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_the_eight_parts_stand_in_order(page: Page) -> None:
+    sections = [attributes["id"] for attributes in page.find("section")]
+    assert sections == ["answer", "trust", "pictures", "viewer", "plots", "tables", "methods", "provenance"]
+
+
+def test_the_answer_is_the_first_heading(page: Page, make_results: Callable[..., Results]) -> None:
+    words = "".join(page.words).replace("\u00a0", " ")
+    assert make_results().observables["contrast"]["sentence"] in words
+    assert [tag for tag, _ in page.tags if tag == "h1"] == ["h1"]
+
+
+def test_no_request_goes_to_any_host(page: Page) -> None:
+    for tag, attributes in page.tags:
+        for name, value in attributes.items():
+            if name in LOADING and tag != "a":
+                assert not re.match(r"(https?:)?//", value or ""), (tag, name, value)
+        if tag == "link":
+            assert attributes["href"] == "data:,"
+        if tag == "a":
+            assert (attributes["href"] or "").startswith(("#", "https://doi.org/")), attributes
+    assert "@import" not in page.scripts["style:None"]
+    assert "url(" not in page.scripts["style:None"]
+    (policy,) = [item["content"] for item in page.find("meta") if item.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in (policy or "")
+    assert "connect-src" not in (policy or "")
+
+
+def test_every_picture_has_a_description_and_every_control_a_name(page: Page) -> None:
+    for tag, attributes in page.tags:
+        if tag == "svg" or attributes.get("role") == "img":
+            assert attributes.get("aria-label"), attributes
+        if tag == "section":
+            assert attributes.get("aria-labelledby")
+    assert page.find("html")[0]["lang"] == "en"
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_ids_are_unique(page: Page) -> None:
+    ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_data_are_json_without_nan(page: Page) -> None:
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    for name in ("script:plot-data", "script:viewer-data"):
+        assert json.loads(page.scripts[name], parse_constant=refuse)
+
+
+def test_the_page_stays_small(make_results: Callable[..., Results], make_viewer: Callable[..., ViewerData]) -> None:
+    viewer = make_viewer(n_frames=100, repeats=(8, 5, 6))
+    assert 2200 <= len(viewer.cases["control"].elements) <= 3500
+    assert len(build_report_html(make_results(), viewer=viewer).encode()) < 6e6
+
+
+def plant(node: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same JSON with every text and every free name replaced by an attack."""
+    if isinstance(node, dict):
+        return {key: plant(item) for key, item in node.items()} | {ATTACK: ATTACK}
+    if isinstance(node, list):
+        return [plant(item) for item in node]
+    return ATTACK if isinstance(node, str) else node
+
+
+def test_text_of_the_user_is_never_markup(
+    make_results: Callable[..., Results], make_viewer: Callable[..., ViewerData]
+) -> None:
+    results = make_results()
+    cases = {ATTACK: results.observables["cases"]["dislocation"] | {"label": ATTACK}}
+    cases[ATTACK]["rdf"] = [entry | {"pair": ATTACK, "region": ATTACK} for entry in cases[ATTACK]["rdf"]]
+    contrast = plant(results.observables["contrast"])
+    evil = replace(
+        results,
+        flow=ATTACK,
+        config=plant(results.config),
+        system=plant(results.system) | {"n_atoms": 3},
+        observables={"cases": cases, "contrast": contrast},
+        warnings=tuple(replace(item, text=ATTACK) for item in results.warnings),
+        references=(Reference(ATTACK, doi=ATTACK, bibtex=ATTACK), Reference(ATTACK)),
+        provenance=replace(
+            results.provenance,
+            command=ATTACK,
+            created=ATTACK,
+            versions={ATTACK: ATTACK},
+            machine={ATTACK: [ATTACK]},
+        ),
+        methods=(ATTACK,),
+    )
+    case = make_viewer(n_frames=2).cases["dislocation"]
+    viewer = ViewerData({ATTACK: replace(case, label=ATTACK, elements=(ATTACK,) * len(case.elements))})
+    text = build_report_html(evil, viewer=viewer)
+    page = Page(text)
+    clean = Page(build_report_html(results, viewer=make_viewer(n_frames=2)))
+    assert len(page.find("script")) == len(clean.find("script"))
+    assert page.find("img") == []
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert ATTACK in "".join(page.words).replace("\u00a0", " ")
+    assert json.loads(page.scripts["script:viewer-data"])["cases"][0]["label"] == ATTACK
+
+
+@pytest.mark.parametrize("status", ["failed", "completed"])
+def test_a_run_without_observables_still_has_a_report(status: Any, tmp_path: Path) -> None:  # noqa: ANN401 - a literal
+    path = write_report(Results("some-flow", status), viewer=None, directory=tmp_path / "run")
+    page = Page(path.read_text(encoding="utf-8"))
+    assert path == tmp_path / "run" / "report.html"
+    assert [attributes["id"] for attributes in page.find("section")] == [
+        "answer",
+        "trust",
+        "tables",
+        "methods",
+        "provenance",
+    ]
+    assert f"The flow some-flow is {status}" in "".join(page.words)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_same_results_give_the_same_page(text: str, make_results: Callable[..., Results]) -> None:
+    assert len(text) > 0
+    results = make_results()
+    assert build_report_html(results, viewer=None) == build_report_html(results, viewer=None)
+
+
+def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Results]) -> None:
+    observables = make_results().observables
+    single = Results("x", "completed", observables={"cases": {"control": observables["cases"]["control"]}})
+    assert build_answer(single) == "Potassium reached 6.3 ± 1.8\u202fÅ (control)."
+    assert build_answer(replace(single, observables={"answer": "It is 42."})) == "It is 42."
+    assert [tile.value for tile in build_tiles(single)] == ["6.3 ± 1.8\u202fÅ"]
+
+
+def test_tiles_say_whether_the_contrast_is_resolved(make_results: Callable[..., Results]) -> None:
+    assert [tile.label for tile in build_tiles(make_results())] == [
+        "dislocation",
+        "control",
+        "difference, resolved",
+        "ratio, resolved",
+    ]
+    assert build_tiles(make_results(resolved=False))[2].label == "difference, not resolved"
+
+
+def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[..., Results]) -> None:
+    tables = {table.caption: table for table in build_tables(make_results())}
+    row = tables["Observables"].rows[0]
+    assert row[:5] == ("dislocation · penetration · final", "14.2 ± 2.1\u202fÅ", "12.1 – 16.3", "5", "converged")
+    numbers = tables["Observables: coordination number"].rows
+    assert numbers[0][0] == "K–Bi–all · control"
+    assert len(numbers) == 24
+    assert ("temperature", "300\u202fK") in tables["Settings: dynamics"].rows
+    assert ("replicas", "5") in tables["Settings"].rows
+
+
+def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None:
+    text = " ".join(build_methods(make_results()))
+    for fact in (
+        "1354 atoms of M-BiSnSb",
+        "basal slip plane",
+        "300 K",
+        "3 fs",
+        "61 meV/Å",
+        "99 %",
+        "5 replicas",
+        "95 %",
+    ):
+        assert fact in text, fact
+    assert "None" not in text
+    assert build_methods(replace(make_results(), methods=("Mine.",))) == ["Mine."]
+    assert build_methods(Results("x", "failed")) == ["The work was done with the flow x of alkaliflow."]
+
+
+def test_bibtex_has_an_entry_for_every_reference(make_results: Callable[..., Results]) -> None:
+    bibtex = build_bibtex(make_results().references)
+    assert bibtex.count("@") == 2
+    assert bibtex.count("{") == bibtex.count("}")
+    assert "doi = {10.1016/j.cpc.2021.108171}" in bibtex
+
+
+def test_no_plot_stands_alone_in_a_row() -> None:
+    def plot(*, wide: bool) -> Plot:
+        return Plot("k", "t", "s", "a", {}, (), wide=wide)
+
+    filled = fill_rows([plot(wide=flag) for flag in (True, False, True, False, False, False, True, False)])
+    assert [item.wide for item in filled] == [True, True, True, False, False, True, True, True]

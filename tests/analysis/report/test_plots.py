@@ -1,0 +1,138 @@
+"""Plots hold the data they were given, and their sentences are true of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.report.plots import BLOCKS, Plot, build_plots
+from analysis.results import Results, build_json_value
+
+
+@pytest.fixture(scope="module")
+def observables(make_results: Callable[..., Results]) -> dict[str, Any]:
+    plain: dict[str, Any] = build_json_value(make_results().observables)
+    return plain
+
+
+@pytest.fixture(scope="module")
+def plots(observables: dict[str, Any]) -> dict[str, Plot]:
+    return {plot.key: plot for plot in build_plots(observables)}
+
+
+def find_references(node: object) -> set[str]:
+    if isinstance(node, str):
+        return {node.removeprefix("@col:")} if node.startswith("@col:") else set()
+    items = node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else ()
+    return set().union(*(find_references(item) for item in items))
+
+
+def test_all_blocks_are_there_once(plots: dict[str, Plot]) -> None:
+    assert list(plots) == [
+        "contrast",
+        "penetration",
+        "penetration-by-region",
+        "density-map",
+        "rdf-K-Bi",
+        "rdf-K-Sn",
+        "rdf-K-Sb",
+        "rdf-K-K",
+        "msd",
+        "core-dislocation",
+        "thermodynamics",
+    ]
+
+
+def test_every_reference_has_its_column(plots: dict[str, Plot]) -> None:
+    for plot in plots.values():
+        for figure in plot.figures:
+            assert find_references(list(figure.data)) <= set(plot.columns), plot.key
+
+
+def test_columns_hold_the_data(plots: dict[str, Plot], observables: dict[str, Any]) -> None:
+    depth = observables["cases"]["control"]["penetration"]["depth_A"]
+    np.testing.assert_allclose(plots["penetration"].columns["depth_A (control)"], depth, rtol=1e-4, atol=1e-12)
+
+
+@pytest.mark.parametrize("key", ["penetration", "rdf-K-Bi", "msd"])
+def test_both_cases_are_in_one_plot_with_bands(plots: dict[str, Plot], key: str) -> None:
+    data = plots[key].figures[0].data
+    assert {trace["name"] for trace in data if trace.get("showlegend")} == {"dislocation", "control"}
+    assert sum("fill" in trace for trace in data) == 2
+
+
+def test_cases_differ_in_dash_as_well_as_colour(plots: dict[str, Plot]) -> None:
+    lines = [trace["line"] for trace in plots["msd"].figures[0].data if trace.get("showlegend")]
+    assert len({line["dash"] for line in lines}) == len({line["color"] for line in lines}) == 2
+
+
+def test_axes_have_titles_with_units(plots: dict[str, Plot]) -> None:
+    layout = plots["penetration"].figures[0].layout
+    assert (layout["xaxis"]["title"]["text"], layout["yaxis"]["title"]["text"]) == ("time / ps", "depth / Å")
+
+
+def test_sentences_follow_the_data(observables: dict[str, Any]) -> None:
+    control = observables["cases"]["control"]
+    rising = control["penetration"] | {"depth_A": [0.1 * n for n in range(121)], "low_A": [], "high_A": []}
+    changed = observables | {"cases": {"control": control | {"penetration": rising}}}
+    (plot,) = [plot for plot in build_plots(changed) if plot.key == "penetration"]
+    assert "12\u202fÅ (control)" in plot.sentence
+    assert "Still rising at the end: control" in plot.sentence
+    assert "no band" in plot.sentence
+    flat = control["penetration"] | {"depth_A": [3.0] * 121}
+    (plot,) = [
+        plot
+        for plot in build_plots({"cases": {"control": control | {"penetration": flat}}})
+        if plot.key == "penetration"
+    ]
+    assert "rising" not in plot.sentence
+
+
+def test_a_missing_first_minimum_is_told(observables: dict[str, Any]) -> None:
+    control = observables["cases"]["control"]
+    entry = control["rdf"][0] | {
+        "first_minimum_A": None,
+        "coordination_number": None,
+        "first_minimum_reason": "too flat",
+    }
+    (plot,) = [
+        plot for plot in build_plots({"cases": {"control": control | {"rdf": [entry]}}}) if plot.key == "rdf-K-Bi"
+    ]
+    assert "No coordination number for control (too flat)" in plot.sentence
+    empty = entry | {"g": [0.0] * len(entry["g"])}
+    (plot,) = [
+        plot for plot in build_plots({"cases": {"control": control | {"rdf": [empty]}}}) if plot.key == "rdf-K-Bi"
+    ]
+    assert plot.sentence.startswith("No K–Bi neighbours were found")
+
+
+def test_density_near_the_core_is_compared_with_the_mean() -> None:
+    grid = [float(n) for n in range(20)]
+    x, y = np.meshgrid(grid, grid)
+    density = np.where(np.hypot(x - 10, y - 10) <= 5.0, 0.02, 0.0)
+    case = {"label": "a", "density_map": {"x_A": grid, "y_A": grid, "density_per_A3": density.tolist()}}
+    case["density_map"]["core_positions_A"] = [[10.0, 10.0]]  # type: ignore[index]
+    (plot,) = build_plots({"cases": {"a": case}})
+    assert f"{0.02 / density.mean():.2g} times the map's mean" in plot.sentence
+    nothing = {"x_A": [0.0, 1.0], "y_A": [0.0], "density_per_A3": [[0.0, 0.0]], "core_positions_A": []}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "density_map": nothing}}})
+    assert "no potassium was found inside (a)" in plot.sentence
+
+
+def test_unresolved_contrast_is_told(make_results: Callable[..., Results]) -> None:
+    plots = build_plots(build_json_value(make_results(resolved=False).observables))
+    assert "not resolved" in plots[0].sentence
+    assert "error_x" not in plots[0].figures[0].data[0]
+
+
+@pytest.mark.parametrize("observables", [{}, {"cases": {}}, {"cases": {"a": {"label": "a"}}}, {"contrast": None}])
+def test_nothing_to_draw_gives_no_plot(observables: dict[str, Any]) -> None:
+    assert [plot for block in BLOCKS for plot in block(observables)] == []
+
+
+def test_way_of_a_core_starts_at_its_first_known_place() -> None:
+    core = {"time_ps": [0, 1, 2], "positions_A": [[[None, None], [0, 0]], [[1, 1], [3, 4]], [[1, 2], [0, 1]]]}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "core": core | {"verdict": "glides"}}}})
+    assert plot.columns["way_A (core A)"] == [None, 0.0, 1.0]
+    assert plot.columns["way_A (core B)"] == [0.0, 5.0, 1.0]

@@ -1,0 +1,102 @@
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+from ase import Atoms
+from MDAnalysis import Universe
+
+from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case
+from analysis.contact_geometry import build_contact_geometry
+from analysis.trajectory import build_universe
+from structures.alloy import resolve_alloy
+from structures.dislocation import DipoleGeometry, build_dislocation_dipole
+from structures.errors import InputError
+from structures.interface import ContactCell, build_contact_cell
+from structures.metal import build_potassium
+
+N_FRAMES = 10
+SPEEDS_A = {"dislocation": 1.2, "control": 0.2}
+
+
+@cache
+def build_cells() -> dict[str, ContactCell]:
+    dipole = build_dislocation_dipole(resolve_alloy("M-BiSnSb"), repeats=(12, 4, 3), seed=0)
+
+    def build(alloy: Atoms, geometry: DipoleGeometry | None) -> ContactCell:
+        return build_contact_cell(
+            alloy, metal=build_potassium(), metal_thickness_A=12.0, vacuum_A=12.0, max_strain=0.1, geometry=geometry
+        )
+
+    return {"dislocation": build(dipole.defective, dipole.geometry), "control": build(dipole.perfect, None)}
+
+
+def build_run(name: str, *, seed: int) -> Universe:
+    """Thermal noise, and the metal over the lines going down at a steady speed."""
+    cell = build_cells()[name]
+    lines = np.array(build_cells()["dislocation"].core_positions_A)
+    atoms = cell.atoms
+    rng = np.random.default_rng(seed)
+    metal = np.flatnonzero(atoms.arrays["region"] == "potassium")
+    lowest = metal[np.argsort(atoms.positions[metal, 2])[:10]]
+    start = atoms.positions.copy()
+    start[lowest, :2] = lines[np.arange(10) % len(lines)] + rng.uniform(-1, 1, (10, 2))
+    start[lowest, 2] = cell.interface_z_A
+    frames = np.tile(start, (N_FRAMES, 1, 1)) + rng.normal(0, 0.05, (N_FRAMES, len(atoms), 3))
+    speed = SPEEDS_A[name] * (1 + 0.05 * rng.normal())
+    frames[:, lowest, 2] -= speed * np.arange(N_FRAMES)[:, None]
+    universe = build_universe(atoms)
+    dimensions = np.tile(universe.dimensions, (N_FRAMES, 1))
+    return universe.load_new(frames.astype(np.float32), order="fac", dimensions=dimensions, dt=1.0)
+
+
+@cache
+def analyse(name: str, n_replicas: int = 2) -> ContactCase:
+    cells = build_cells()
+    lines = cells["dislocation"].core_positions_A
+    return compute_contact_case(
+        [build_run(name, seed=seed) for seed in range(n_replicas)],
+        label=name,
+        geometry=build_contact_geometry(cells[name], lines_A=lines),
+        dislocation=cells[name].geometry,
+        reference_A=cells[name].atoms.positions,
+    )
+
+
+def test_planted_penetration_comes_out_of_the_whole_case() -> None:
+    case = analyse("dislocation")
+    finals = case.penetration.by_region["core"].final_A
+    assert finals == pytest.approx([SPEEDS_A["dislocation"] * (N_FRAMES - 1)] * 2, rel=0.25)
+    assert np.all(case.penetration.by_region["crystal"].final_A < 1)
+    assert case.core is not None
+    assert case.core.verdict == "stays"
+    assert analyse("control").core is None
+
+
+def test_case_has_the_keys_of_results_and_is_json() -> None:
+    values = analyse("dislocation").to_json()
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+    assert set(values) == {
+        "label", "replicas", "penetration", "rdf", "msd", "density_map", "core", "thermodynamics", "guard",
+    }  # fmt: skip
+    assert {(d["pair"], d["region"]) for d in values["rdf"]} == {
+        (f"K-{element}", region)
+        for element in ("Bi", "K", "Sb", "Sn")
+        for region in ("all", "interface", "core", "crystal")
+    }
+    assert values["msd"]["verdict"] == "no diffusion coefficient: reacting front"
+    assert len(values["core"]["positions_A"][0]) == 2
+
+
+def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:
+    found = compare_contact_cases(analyse("dislocation"), control=analyse("control"), temperature_K=300)
+    assert found.difference.value == pytest.approx(1.0 * (N_FRAMES - 1), rel=0.25)
+    assert not found.resolved
+    assert found.sentence.startswith("Potassium reached")
+    assert "along the core" in found.sentence
+    assert "(2 replicas, 300 K)" in found.sentence
+
+
+def test_case_without_replicas_is_refused() -> None:
+    with pytest.raises(InputError, match="case none has no replicas"):
+        compute_contact_case([], label="none", geometry=build_contact_geometry(build_cells()["control"]))

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from scipy.stats import ttest_ind
+
+from analysis.contrast import compute_contrast
+from structures.errors import InputError
+
+DEEP = [14.0, 16.1, 12.2, 15.0, 13.7]
+SHALLOW = [6.0, 7.9, 5.1, 4.8, 7.7]
+
+
+def test_interval_is_welchs() -> None:
+    found = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300)
+    exact = ttest_ind(DEEP, SHALLOW, equal_var=False).confidence_interval(0.95)
+    assert found.difference.value == pytest.approx(np.mean(DEEP) - np.mean(SHALLOW), rel=1e-12)
+    assert found.difference.low == pytest.approx(exact.low, rel=1e-9)
+    assert found.difference.high == pytest.approx(exact.high, rel=1e-9)
+    assert found.resolved
+    assert found.ratio is not None
+    logs = ttest_ind(np.log(DEEP), np.log(SHALLOW), equal_var=False).confidence_interval(0.95)
+    assert found.ratio.low == pytest.approx(np.exp(logs.low), rel=1e-9)
+
+
+def test_sentence_gives_numbers_interval_and_replicas() -> None:
+    sentence = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).sentence
+    assert sentence == (
+        "Potassium reached 14.2 ± 1.8 Å along the core and 6.3 ± 1.8 Å in the control after 10 ps (5 replicas, 300 K): "
+        "difference 7.9 Å, 95 % interval 5.8 to 10.0 Å; ratio 2.3, 95 % interval 1.7 to 3.0."
+    )
+
+
+def test_contrast_does_not_depend_on_the_order_of_replicas() -> None:
+    forward = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300)
+    assert compute_contrast(DEEP[::-1], control_A=SHALLOW[::-1], time_ps=10, temperature_K=300).difference.value == (
+        pytest.approx(forward.difference.value, rel=1e-12)
+    )
+
+
+def test_few_replicas_are_never_resolved() -> None:
+    found = compute_contrast(DEEP[:4], control_A=SHALLOW[:4], time_ps=10, temperature_K=300)
+    assert found.difference.low is not None
+    assert found.difference.low > 0
+    assert not found.resolved
+    assert found.sentence.endswith("Not resolved: fewer than 5 replicas. About 5 replicas of each case would tell.")
+    single = compute_contrast([14.0], control_A=[6.0], time_ps=10, temperature_K=300)
+    assert single.to_json()["low"] is None
+    assert not single.resolved
+    assert "1 replica, 300 K" in single.sentence
+    assert "one replica has no error bar. Run at least 5 replicas" in single.sentence
+
+
+def test_overlapping_depths_say_what_would_resolve_them() -> None:
+    found = compute_contrast([5.0, 9, 7, 4, 10], control_A=[4.0, 8, 6, 3, 8], time_ps=10, temperature_K=300)
+    assert not found.resolved
+    assert "the interval includes zero. About" in found.sentence
+    same = compute_contrast([5.0, 9, 7, 4, 10], control_A=[5.0, 9, 7, 4, 10], time_ps=10, temperature_K=300)
+    assert "A longer run or a larger cell would tell" in same.sentence
+
+
+def test_control_at_zero_depth_has_no_ratio() -> None:
+    found = compute_contrast(DEEP, control_A=[0.0] * 5, time_ps=10, temperature_K=300)
+    assert found.ratio is None
+    assert found.to_json()["ratio"] is None
+    assert "ratio" not in found.sentence
+    assert found.resolved
+
+
+def test_json_has_the_keys_of_results() -> None:
+    values = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).to_json()
+    keys = {"estimate", "low", "high", "n_replicas", "resolved", "sentence", "dislocation_depth_A", "control_depth_A"}
+    assert keys <= set(values)
+    assert values["dislocation_depth_A"]["n_independent"] == 5
+
+
+def test_intervals_cover_the_truth_nineteen_times_in_twenty() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        found = compute_contrast(
+            rng.normal(10, 3, 5), control_A=rng.normal(8, 1, 5), time_ps=10, temperature_K=300
+        ).difference
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 2 <= found.high
+    assert 180 <= covered <= 199
+
+
+def test_no_replicas_is_refused() -> None:
+    with pytest.raises(InputError, match="0 replicas with"):
+        compute_contrast([], control_A=[1.0], time_ps=1, temperature_K=300)

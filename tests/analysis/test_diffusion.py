@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from ase import Atoms
+from MDAnalysis import Universe
+from numpy.typing import NDArray
+
+from analysis.diffusion import combine_msds, compute_displacements, compute_msd
+from analysis.diffusivity import compute_diffusivity
+from analysis.regions import Region
+from analysis.trajectory import build_universe
+from structures.errors import InputError
+
+STEP_PS = 0.5
+DIFFUSIVITY_A2_PER_PS = 0.2
+
+
+def walk(n_frames: int, n_atoms: int, *, seed: int) -> NDArray[np.float64]:
+    kicks = np.random.default_rng(seed).normal(0, np.sqrt(2 * DIFFUSIVITY_A2_PER_PS * STEP_PS), (n_frames, n_atoms, 3))
+    return np.cumsum(kicks, axis=0)
+
+
+def build_walkers(positions: NDArray[np.float64], *, symbols: list[str]) -> Universe:
+    universe = build_universe(Atoms(symbols, positions=positions[0], cell=[20.0, 22.0, 24.0], pbc=True))
+    dimensions = np.tile(universe.dimensions, (len(positions), 1))
+    return universe.load_new(positions.astype(np.float32), order="fac", dimensions=dimensions, dt=STEP_PS)
+
+
+def test_msd_is_that_of_a_naive_loop() -> None:
+    positions = walk(20, 7, seed=0) + 1000
+    found = compute_msd(positions, time_ps=np.arange(20) * STEP_PS, species="K", n_blocks=1)
+    naive = [np.mean([np.sum((positions[i + k] - positions[i]) ** 2, -1) for i in range(20 - k)]) for k in range(20)]
+    np.testing.assert_allclose(found.msd_A2, naive, rtol=1e-9, atol=1e-9)
+    assert found.verdict == "one sample: no error band"
+    assert found.to_json()["low_A2"][1] is None
+
+
+def test_uniform_motion_grows_with_the_square_of_time() -> None:
+    times = np.arange(30) * STEP_PS
+    positions = np.array([3.0, 0, 4.0]) * times[:, None, None]
+    for from_start in (True, False):
+        found = compute_msd(positions, time_ps=times, species="K", n_blocks=3, from_start=from_start)
+        np.testing.assert_allclose(found.msd_A2, 25 * found.time_ps**2, rtol=1e-9, atol=1e-9)
+
+
+def test_band_of_a_random_walk_holds_the_known_line() -> None:
+    inside = []
+    for seed in range(20):
+        found = compute_msd(walk(500, 20, seed=seed), time_ps=np.arange(500) * STEP_PS, species="K", n_blocks=8)
+        exact = 6 * DIFFUSIVITY_A2_PER_PS * found.time_ps
+        inside.append((found.low_A2 <= exact + 1e-9) & (exact - 1e-9 <= found.high_A2))
+    assert 0.85 < np.mean(inside) <= 1.0
+
+
+def test_replicas_give_the_band_of_a_run_without_blocks() -> None:
+    times = np.arange(50) * STEP_PS
+    runs = [
+        compute_msd(walk(50, 40, seed=s), time_ps=times, species="K", from_start=True, verdict="v") for s in range(6)
+    ]
+    both = combine_msds(runs)
+    np.testing.assert_allclose(both.msd_A2, np.mean([run.msd_A2 for run in runs], axis=0), rtol=1e-12)
+    assert both.verdict == "v"
+    assert np.isfinite(both.high_A2).all()
+    assert both.to_json()["n_independent"] == 6
+    late = compute_msd(walk(50, 4, seed=0), time_ps=times * 2, species="K", from_start=True)
+    with pytest.raises(InputError, match="different times"):
+        combine_msds([runs[0], late])
+
+
+def test_bad_input_is_refused() -> None:
+    times = np.arange(6.0)
+    with pytest.raises(InputError, match="Take fewer blocks"):
+        compute_msd(walk(6, 2, seed=0), time_ps=times, species="K", n_blocks=5)
+    with pytest.raises(InputError, match="not equally spaced"):
+        compute_msd(walk(6, 2, seed=0), time_ps=times**2, species="K", n_blocks=1)
+    with pytest.raises(InputError, match=r"needs \(n_frames, n_atoms, 3\)"):
+        compute_msd(walk(6, 2, seed=0), time_ps=times[:-1], species="K")
+
+
+def test_atoms_are_chosen_by_where_they_start_and_drift_is_taken_off() -> None:
+    positions = np.zeros((4, 3, 3))
+    positions[:, :, 2] = [1.0, 5.0, 9.0]
+    positions += np.arange(4)[:, None, None]
+    universe = build_walkers(positions, symbols=["K", "K", "Bi"])
+    drift = np.arange(4)[:, None] * np.ones(3)
+    times, chosen = compute_displacements(universe, species="K", region=Region("top", 4, 6), drift_A=drift)
+    assert chosen.shape == (4, 1, 3)
+    np.testing.assert_allclose(chosen[:, 0], [[0, 0, 5.0]] * 4, atol=1e-6)
+    np.testing.assert_allclose(times, [0, 0.5, 1.0, 1.5])
+    with pytest.raises(InputError, match="no atom of K starts in region far"):
+        compute_displacements(universe, species="K", region=Region("far", 15, 16))
+
+
+def test_diffusivity_of_walkers_is_the_known_one() -> None:
+    positions = np.concatenate([walk(300, 60, seed=5), np.tile(walk(300, 1, seed=6), (1, 4, 1))], axis=1)
+    positions[:, :60] += positions[:, 60:61]
+    universe = build_walkers(positions, symbols=["K"] * 60 + ["Bi"] * 4)
+    found = compute_diffusivity(universe, species="K", fit_from_ps=1.0, seed=1)
+    exact = DIFFUSIVITY_A2_PER_PS * 1e-8
+    assert found.diffusivity.value == pytest.approx(exact, rel=0.05)
+    assert found.diffusivity.low is not None
+    assert found.diffusivity.high is not None
+    assert found.diffusivity.low < exact < found.diffusivity.high
+    assert found.diffusivity.verdict == "diffusive"
+    assert found.to_json()["diffusivity_m2_per_s"]["unit"] == "m²/s"
+    np.random.seed(42)  # noqa: NPY002 - the global state that kinisi draws from must be left as it was
+    after_seed = np.random.random()  # noqa: NPY002
+    np.random.seed(42)  # noqa: NPY002
+    along_z = compute_diffusivity(universe, species="K", dimensions="z", fit_from_ps=1.0, seed=1)
+    assert np.random.random() == after_seed  # noqa: NPY002
+    assert along_z.diffusivity.value == pytest.approx(exact, rel=0.2)
+    assert (
+        compute_diffusivity(universe, species="K", dimensions="z", fit_from_ps=1.0, seed=1).diffusivity
+        == along_z.diffusivity
+    )
+
+
+def test_vibration_is_no_diffusion() -> None:
+    positions = 10 + 0.3 * np.random.default_rng(0).normal(size=(60, 10, 3))
+    found = compute_diffusivity(build_walkers(positions, symbols=["K"] * 10), species="K")
+    assert "no diffusion seen" in found.diffusivity.verdict
+    with pytest.raises(InputError, match="needs letters of xyz"):
+        compute_diffusivity(build_walkers(positions, symbols=["K"] * 10), species="K", dimensions="w")
+    with pytest.raises(InputError, match="needs 20 at equal times"):
+        compute_diffusivity(build_walkers(positions[:9], symbols=["K"] * 10), species="K")
+    with pytest.raises(InputError, match=r"fit_from_ps is 500\.0"):
+        compute_diffusivity(build_walkers(positions, symbols=["K"] * 10), species="K", fit_from_ps=500.0)

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.thermodynamics import COLUMNS, compute_energy_drift, read_thermodynamics
+from structures.errors import InputError
+
+
+def write_table(path: Path, *, times: list[float]) -> Path:
+    rows = [",".join(COLUMNS)]
+    rows += [",".join(str(value) for value in (t, round(t * 1000), 300 + t, 0.1, 0.2, -10.0, 1.0, -9.0)) for t in times]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_segments_are_read_as_one_table(tmp_path: Path) -> None:
+    paths = [write_table(tmp_path / f"{i}.csv", times=t) for i, t in enumerate(([0, 1.0, 2.0], [2.0, 3.0], []))]
+    table = read_thermodynamics(paths)
+    assert table.time_ps.tolist() == [0, 1, 2, 3]
+    values = table.to_json(max_points=2)
+    assert values["time_ps"] == [0.0, 2.0]
+    assert values["temperature_K"] == [300.0, 302.0]
+    assert {"pressure_GPa", "potential_energy_eV", "conserved_eV"} <= set(values)
+
+
+def test_bad_tables_are_refused(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.csv"
+    damaged.write_text(",".join(COLUMNS) + "\n1,2,3\n", encoding="utf-8")
+    other = tmp_path / "other.csv"
+    other.write_text("time_ps,step\n", encoding="utf-8")
+    for paths, message in (
+        ([tmp_path / "no.csv"], "does not exist"),
+        ([damaged], "damaged"),
+        ([other], "lacks the columns temperature_K"),
+        ([write_table(tmp_path / "empty.csv", times=[])], "have no rows"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_thermodynamics(paths)
+
+
+def test_planted_drift_is_found() -> None:
+    times = np.linspace(0, 10, 400)
+    noise = np.random.default_rng(0).normal(0, 0.05, times.size)
+    found = compute_energy_drift(times, conserved_eV=-1000 + 0.5 * times + noise, n_atoms=1000)
+    assert found.value == pytest.approx(0.5, abs=0.01)
+    assert found.uncertainty is not None
+    assert found.uncertainty < 0.02
+    assert found.verdict.startswith("drifts")
+    flat = compute_energy_drift(times, conserved_eV=-1000 + 0.01 * noise, n_atoms=1000)
+    assert flat.verdict.startswith("conserved within")
+    unclear = compute_energy_drift(times[:20], conserved_eV=20 * noise[:20], n_atoms=100)
+    assert unclear.verdict.startswith("too short")
+
+
+def test_drift_of_white_noise_is_covered_nineteen_times_in_twenty() -> None:
+    times = np.linspace(0, 10, 200)
+    rng = np.random.default_rng(1)
+    quantities = [compute_energy_drift(times, conserved_eV=rng.normal(size=200), n_atoms=10) for _ in range(200)]
+    covered = sum(q.low <= 0 <= q.high for q in quantities if q.low is not None and q.high is not None)
+    assert 175 <= covered <= 200
+
+
+def test_too_few_points_are_refused() -> None:
+    with pytest.raises(InputError, match="3 energies at 3 times"):
+        compute_energy_drift([0, 1, 2], conserved_eV=[0, 1, 2], n_atoms=1)

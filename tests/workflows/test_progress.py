@@ -1,0 +1,110 @@
+"""How a run gets on, in words."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from workflows import progress
+from workflows.plan import Plan, show_duration
+from workflows.progress import Tally, choose_mode, describe, listen, report, show_progress
+
+RUNNING = {"key": "a" * 64, "label": "control, seed 1", "state": "running", "stage": "produce"}
+
+
+def plain() -> tuple[Console, io.StringIO]:
+    stream = io.StringIO()
+    return Console(file=stream, highlight=False, soft_wrap=True, width=200), stream
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (9000, "2.5 h"), (259200, "3.0 days")],
+)
+def test_times_are_said_as_people_do(seconds: float, text: str) -> None:
+    assert show_duration(seconds) == text
+
+
+def test_an_event_is_one_line() -> None:
+    event = {**RUNNING, "step": 500, "steps": 1000, "ns_per_day": 12.345, "steps_per_s": 50.0}
+    assert describe(Tally().add(event)) == "produce, step 500 of 1000, 12.3 ns/day, 10 s left"
+
+
+def test_nobody_needs_to_listen() -> None:
+    report(RUNNING)
+
+
+def test_listeners_stop_listening() -> None:
+    heard: list[object] = []
+    with listen(heard.append):
+        report(RUNNING)
+    report(RUNNING)
+    assert heard == [RUNNING]
+
+
+def test_plain_lines_tell_news_only() -> None:
+    console, stream = plain()
+    with show_progress(console, mode="lines"):
+        for step in range(0, 1001, 10):
+            report({**RUNNING, "step": step, "steps": 1000})
+        report({**RUNNING, "state": "done"})
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "control, seed 1: running, produce, step 0 of 1000"
+    assert lines[-1] == "control, seed 1: done"
+    assert len(lines) == 12
+
+
+def test_the_live_display_leaves_a_line_for_each_calculation_that_ended() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100)
+    with show_progress(console, mode="live"):
+        report({**RUNNING, "step": 1, "steps": 10})
+        report({**RUNNING, "label": "[bold]odd[/]", "key": "b", "state": "reused"})
+        report({**RUNNING, "state": "done"})
+        report({**RUNNING, "state": "done"})
+    assert stream.getvalue().count("control, seed 1: done") == 1
+    assert "[bold]odd[/]: reused" in stream.getvalue()
+
+
+def test_quiet_is_silent() -> None:
+    console, stream = plain()
+    with show_progress(console, mode="none"):
+        report(RUNNING)
+    assert stream.getvalue() == ""
+
+
+def test_the_mode_follows_the_terminal() -> None:
+    assert choose_mode(plain()[0], quiet=False) == "lines"
+    assert choose_mode(plain()[0], quiet=True) == "none"
+    assert choose_mode(Console(file=io.StringIO(), force_terminal=True), quiet=False) == "live"
+
+
+def test_committed_segments_are_counted_over_all_calculations() -> None:
+    tally = Tally()
+    tally.add({"key": "a", "state": "done", "segment": 3, "step": 4000, "steps": 4000})
+    tally.add({"key": "b", "state": "running", "segment": 2, "step": 2500, "steps": 4000})
+    tally.add({"key": "c", "state": "running", "stage": "relax", "step": 5, "steps": 400})
+    assert tally.n_segments_committed(segment_steps=1000) == 6
+
+
+def test_a_failure_inside_does_not_leave_a_listener() -> None:
+    console, _ = plain()
+    with pytest.raises(RuntimeError, match="x"), show_progress(console, mode="lines"):
+        raise RuntimeError("x")
+    assert progress._LISTENERS == []
+
+
+def test_a_plan_is_a_few_lines() -> None:
+    plan = Plan("M-BiSnSb", "pod", n_atoms=1000, n_steps=20000, core_hours=1.0, disk_GB=0.1, n_runs=2, cores=2)
+    assert plan.expected_s == pytest.approx(1800, rel=1e-12)
+    assert plan.lines()[2:] == [
+        "dynamics    2 runs of 10000 steps",
+        "calculator  pod",
+        "expected    30 min on 2 cores (1 core-hours), 0.1 GB of disk",
+    ]
+    assert plan.to_json()["expected_s"] == 1800
+
+
+def test_more_cores_than_runs_do_not_shorten_a_plan() -> None:
+    plan = Plan("x", "pod", n_atoms=1, n_steps=1, core_hours=1.0, disk_GB=0.1, n_runs=1, cores=8)
+    assert plan.expected_s == pytest.approx(3600, rel=1e-12)

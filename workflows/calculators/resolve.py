@@ -1,0 +1,82 @@
+"""From what a user names to a calculator spec with its files in the store."""
+
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from structures.errors import InputError
+from workflows.calculators.lammps_potential import find_named_files, read_pair_commands
+from workflows.calculators.pod import COEFFICIENTS_FILE, DESCRIPTOR_FILE, FILES_BY_ROLE
+from workflows.calculators.registry import get_capabilities
+from workflows.calculators.spec import CalculatorSpec
+
+AddBlob = Callable[[Path], str]
+"""Stores a file and gives its SHA-256; `Store.add_blob` is one."""
+
+
+def build_calculator_spec(
+    name: str,
+    *,
+    add_blob: AddBlob,
+    potential: str = "",
+    protocol: str = "moderate",
+    overrides: Mapping[str, Any] | None = None,
+) -> CalculatorSpec:
+    """The spec of a calculator, its files added to the store.
+
+    Args:
+        name: `pod`, `lammps`, `chgnet` or `ase`.
+        add_blob: stores a file.
+        potential: pod: name of a shipped potential or a folder; lammps: file of pair commands; ase:
+            `package.module:factory`; chgnet: not used.
+        protocol: `fast`, `moderate` or `precise`.
+        overrides: further settings; lammps: `elements`; ase: `trust_code`, `arguments`.
+
+    Raises:
+        InputError: if the calculator or a file of it is not there.
+    """
+    get_capabilities(name)
+    settings = dict(overrides or {})
+    models: dict[str, str] = {}
+    if name == "pod":
+        folder = find_potential_folder(potential)
+        models = {role: add_blob(folder / file) for role, file in FILES_BY_ROLE.items() if (folder / file).is_file()}
+    elif name == "lammps":
+        models = _add_pair_commands(Path(potential), add_blob)
+    elif name == "ase":
+        settings.setdefault("factory", potential)
+    return CalculatorSpec(name=name, protocol=protocol, overrides=settings, models=models)
+
+
+def list_shipped_potentials() -> list[str]:
+    """Names of the potentials that come with the package."""
+    root = Path(str(files("workflows"))) / "potentials"
+    return sorted(path.parent.name for path in root.glob(f"*/{DESCRIPTOR_FILE}"))
+
+
+def find_potential_folder(potential: str) -> Path:
+    """Folder of a shipped potential by name, or of the user's own.
+
+    Raises:
+        InputError: if there is none, or it lacks a file.
+    """
+    shipped = Path(str(files("workflows"))) / "potentials" / potential
+    folder = shipped if potential in list_shipped_potentials() else Path(potential)
+    for file in (DESCRIPTOR_FILE, COEFFICIENTS_FILE):
+        if not (folder / file).is_file():
+            known = ", ".join(list_shipped_potentials()) or "none"
+            raise InputError(
+                f"calculator.potential is {potential!r}, needs a shipped potential ({known}) or a folder that holds "
+                f"{DESCRIPTOR_FILE} and {COEFFICIENTS_FILE}; {folder / file} is missing."
+            )
+    return folder
+
+
+def _add_pair_commands(path: Path, add_blob: AddBlob) -> dict[str, str]:
+    if not path.is_file():
+        raise InputError(
+            f"calculator.potential is {str(path)!r}, needs a file with your pair_style and pair_coeff lines."
+        )
+    named = find_named_files(read_pair_commands(path), directory=path.parent)
+    return {"commands": add_blob(path), **{name: add_blob(file) for name, file in named.items()}}

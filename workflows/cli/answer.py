@@ -1,0 +1,136 @@
+"""What a run found, in a sentence, a small table and the places of its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from workflows.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from analysis.results import Results
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a run.
+
+    Attributes:
+        flow: name of the flow.
+        run: its directory.
+        status: of the results; "missing" if there are none.
+        sentence: the answer in one sentence.
+        header: of the table.
+        rows: of the table.
+        warnings: what to read before using a number.
+        places: what → where it is.
+    """
+
+    flow: str
+    run: str
+    status: str
+    sentence: str
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    warnings: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    observables: Mapping[str, Any] = field(default_factory=dict)
+
+    def lines(self, *, brief: bool = False) -> list[str]:
+        """The answer as text; brief: the sentence and the report only."""
+        if brief:
+            return [self.sentence, *(self.places[name] for name in ("report",) if name in self.places)]
+        lines = ["", self.sentence, ""]
+        if self.rows:
+            lines += [*format_table(self.header, rows=self.rows), ""]
+        lines += [f"warning: {warning}" for warning in self.warnings]
+        width = max((len(name) for name in self.places), default=0)
+        return lines + [f"{name:<{width}}  {place}" for name, place in self.places.items()]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {
+            "flow": self.flow,
+            "run": self.run,
+            "status": self.status,
+            "answer": self.sentence,
+            "contrast": self.observables.get("contrast"),
+            "warnings": list(self.warnings),
+            **self.places,
+        }
+
+
+def build_answer(directory: RunDirectory) -> Answer:
+    """What the results of a run say."""
+    places = {
+        "report": str(directory.report_path),
+        "results": str(directory.results_path),
+        "run": str(directory.path),
+        "store": str(directory.store),
+    }
+    if not directory.results_path.exists():
+        places = {name: place for name, place in places.items() if name in {"run", "store"}}
+        sentence = f"There are no results yet. Go on with: alkaliflow resume {directory.path}"
+        return Answer(directory.flow, str(directory.path), "missing", sentence, places=places)
+    from analysis.results import read_results
+
+    results = read_results(directory.results_path)
+    if not directory.report_path.exists():
+        del places["report"]
+    header, rows = _tabulate(results)
+    return Answer(
+        flow=results.flow,
+        run=str(directory.path),
+        status=results.status,
+        sentence=find_sentence(results),
+        header=header,
+        rows=rows,
+        warnings=tuple(warning.text for warning in results.warnings),
+        places=places,
+        observables=results.observables,
+    )
+
+
+def find_sentence(results: "Results") -> str:
+    """The answer in one sentence, as the report has it."""
+    for place in (results.observables.get("contrast"), results.observables):
+        if isinstance(place, Mapping) and place.get("sentence"):
+            return str(place["sentence"])
+    return f"{results.flow}: {results.status}."
+
+
+def _tabulate(results: "Results") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """A row a case: how deep, how many, how trustworthy."""
+    cases = results.observables.get("cases")
+    if not isinstance(cases, Mapping):
+        return (), ()
+    header = ("case", "replicas", "depth (Å)", "K inside", "frames outside the trained domain")
+    rows = []
+    for name, case in cases.items():
+        penetration, guard = case.get("penetration") or {}, case.get("guard") or {}
+        inside = penetration.get("n_inside") or []
+        rows.append(
+            (
+                str(case.get("label", name)),
+                str(case.get("replicas", "")),
+                show_quantity(penetration.get("final")),
+                f"{inside[-1]:.3g}" if inside else "-",
+                f"{100 * guard['fraction']:.1f} %" if guard.get("fraction") is not None else "-",
+            )
+        )
+    return header, tuple(rows)
+
+
+def show_quantity(quantity: Mapping[str, Any] | None) -> str:
+    """A number with its uncertainty, or a dash."""
+    if not quantity or quantity.get("value") is None:
+        return "-"
+    text = f"{quantity['value']:.2f}"
+    return text if quantity.get("uncertainty") is None else f"{text} ± {quantity['uncertainty']:.2f}"
+
+
+def format_table(header: tuple[str, ...], *, rows: tuple[tuple[str, ...], ...]) -> list[str]:
+    """Rows in columns, two spaces apart."""
+    table = [header, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

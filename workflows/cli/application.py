@@ -1,0 +1,92 @@
+"""The application and its commands."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from workflows.cli import checking, looking, one_file, running, writing
+from workflows.cli.explaining import explained, format_examples
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Workflows for the interfaces of alkali-metal batteries. A configuration becomes structures, structures "
+    "become calculations, trajectories become observables with error bars, and all of it one report. Nothing that was "
+    "computed is computed again: stop at any time, then resume.",
+    epilog=format_examples("""
+alkaliflow doctor
+alkaliflow run potassium-diffusion --preset demo --dry-run
+alkaliflow run potassium-diffusion --preset demo
+"""),
+)
+job_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at one calculation in the store.")
+EXAMPLES = {
+    "run": """
+alkaliflow run potassium-diffusion --preset demo
+alkaliflow run potassium-diffusion --preset fast --set dynamics.temperature_K=350 --dry-run
+alkaliflow run potassium-diffusion config.yaml --workdir runs/k-300 --cores 2
+""",
+    "resume": "alkaliflow resume runs/potassium-diffusion-demo-1",
+    "analyse": "alkaliflow analyse runs/potassium-diffusion-demo-1",
+    "list": "alkaliflow list",
+    "show": "alkaliflow show runs/potassium-diffusion-demo-1",
+    "job show": """
+alkaliflow show runs/potassium-diffusion-demo-1     lists the keys
+alkaliflow job show 3fa9c0
+""",
+    "init": """
+alkaliflow init potassium-diffusion --preset fast -o config.yaml
+alkaliflow run potassium-diffusion config.yaml --dry-run
+""",
+    "schema": "alkaliflow schema potassium-diffusion > potassium-diffusion.schema.json",
+    "doctor": "alkaliflow doctor",
+    "relax": "alkaliflow relax cell.cif --calculator pod --output relaxed.extxyz",
+    "md": "alkaliflow md cell.extxyz --calculator pod --temperature-K 300 --length-ps 10",
+    "single-point": "alkaliflow single-point cell.cif --calculator pod",
+}
+
+
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"alkaliflow {version('alkaliflow')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=lambda v: _print_version(asked=v)),
+    ] = False,
+) -> None:
+    """Options that stand before a command."""
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "run": running.run,
+    "resume": running.resume,
+    "analyse": running.analyse,
+    "list": looking.list_runs,
+    "show": looking.show,
+    "init": writing.init,
+    "schema": writing.schema,
+    "doctor": checking.doctor,
+    "relax": one_file.relax,
+    "md": one_file.md,
+    "single-point": one_file.single_point,
+}
+for name, command in COMMANDS.items():
+    app.command(name, epilog=format_examples(EXAMPLES[name]))(explained(command))
+job_app.command("show", epilog=format_examples(EXAMPLES["job show"]))(explained(looking.show_job))
+app.add_typer(job_app, name="job")
+
+
+def main() -> None:
+    """Entry point of the command `alkaliflow`."""
+    app(prog_name="alkaliflow")

@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT_RUNS = Path("runs")
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", help="Where calculations are kept. Default: $ALKALIFLOW_STORE or ~/.local/share/alkaliflow."
+    ),
+]
+CoresOption = Annotated[int | None, typer.Option("--cores", min=1, help="Cores that may be busy. Default: all.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the answer.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def find_store(option: Path | None) -> Path:
+    """The store: as asked for, of the environment, or that of the user."""
+    if option is not None:
+        return option.absolute()
+    if os.environ.get("ALKALIFLOW_STORE"):
+        return Path(os.environ["ALKALIFLOW_STORE"]).absolute()
+    data = os.environ.get("XDG_DATA_HOME") or str(Path("~/.local/share").expanduser())
+    return Path(data) / "alkaliflow"
+
+
+def open_console(*, stderr: bool = False) -> "Console":
+    """Where text goes."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, stderr=stderr)

@@ -1,0 +1,248 @@
+"""Commands that compute: run, resume, analyse."""
+
+import contextlib
+import json
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from structures.errors import AlkaliflowError, InputError
+from workflows.cli.explaining import EXIT_STOPPED
+from workflows.cli.options import (
+    DEFAULT_RUNS,
+    CoresOption,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    find_store,
+    open_console,
+)
+from workflows.flows import FLOWS, FlowEntry, find_flow
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from workflows.plan import Plan
+    from workflows.prefect_settings import PrivateServer
+    from workflows.progress import Tally
+    from workflows.run_directory import RunDirectory
+
+FlowArgument = Annotated[str, typer.Argument(help=f"Which flow: {', '.join(FLOWS)}.")]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to run: cores, and what to print."""
+
+    cores: int | None = None
+    quiet: bool = False
+    json: bool = False
+
+
+def run(
+    flow: FlowArgument,
+    config: Annotated[Path | None, typer.Argument(help="Your YAML file; write one with: alkaliflow init FLOW.")] = None,
+    *,
+    preset: Annotated[str | None, typer.Option("--preset", help="Values to start from: demo, fast, standard …")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a key: section.key=value (YAML). May be repeated.")
+    ] = None,
+    workdir: Annotated[
+        Path | None, typer.Option("--workdir", help="Directory of the run. Default: a new one in runs/.")
+    ] = None,
+    store: StoreOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build and check everything, say its size, start nothing.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what the store already has.")] = False,
+    cores: CoresOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a flow from a preset, a file, or both.
+
+    Values come from the defaults, then the preset, then the file, then --set; each one over those before it. What the
+    store already has is used: an identical run returns at once, a longer one computes only what is new.
+    """
+    from workflows.configuration.resolve import find_input_files
+    from workflows.prefect_settings import start_private_server
+
+    entry = find_flow(flow)
+    resolved = entry.resolve(config, preset=preset, sets=sets or [])
+    manner = Manner(cores=cores, quiet=quiet, json=as_json)
+    if dry_run:
+        _print_plan(_plan(entry, config=resolved.config, cores=cores), manner=manner)
+        if not (quiet or as_json):
+            typer.echo("Dry run: everything was built and checked, nothing was started.")
+        return
+    with _signals_stop():
+        server = start_private_server()  # gets ready while structures are built
+        plan = _plan(entry, config=resolved.config, cores=cores)
+        from workflows.run_directory import choose_path, open_run
+
+        name = config.stem if config is not None else preset or entry.default_preset
+        directory = open_run(
+            workdir if workdir is not None else choose_path(DEFAULT_RUNS, flow=flow, name=name),
+            flow=flow,
+            config=resolved.config,
+            store=find_store(store),
+            origin=resolved.provenance(),
+            input_files=find_input_files(resolved.config),
+        )
+        if fresh:
+            directory.record(salt=uuid.uuid4().hex)
+        _execute(entry, config=resolved.config, directory=directory, plan=plan, manner=manner, server=server)
+
+
+def resume(
+    directory: Annotated[Path, typer.Argument(help="Directory of the run.")],
+    *,
+    cores: CoresOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a run that was stopped, killed or failed; a finished one only prints its answer."""
+    from workflows.prefect_settings import start_private_server
+
+    with _signals_stop():
+        server = start_private_server()
+        entry, run_directory, config = _reopen(directory)
+        manner = Manner(cores=cores, quiet=quiet, json=as_json)
+        plan = _plan(entry, config=config, cores=cores)
+        _execute(entry, config=config, directory=run_directory, plan=plan, manner=manner, server=server)
+
+
+def analyse(
+    directory: Annotated[Path, typer.Argument(help="Directory of the run.")],
+    *,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do the analysis and the report of a run again, from its stored trajectories; computes no dynamics."""
+    with _signals_stop():
+        entry, run_directory, config = _reopen(directory)
+        module = entry.load()
+        if not hasattr(module, "analyse"):
+            raise InputError(
+                f"{entry.name} has no analysis that can be repeated. Go on with it: alkaliflow resume {directory}"
+            )
+        module.analyse(config.model_dump(mode="json"), workdir=str(run_directory.path), store=str(run_directory.store))
+        _print_answer(run_directory, manner=Manner(quiet=quiet, json=as_json))
+
+
+def _reopen(directory: Path) -> "tuple[FlowEntry, RunDirectory, BaseModel]":
+    """A run as it was begun, locked for this process."""
+    from workflows.run_directory import CONFIG_FILE, RunDirectory, open_run
+
+    found = RunDirectory.read(directory)
+    entry = find_flow(found.flow)
+    config = entry.resolve(directory / CONFIG_FILE).config
+    return entry, open_run(directory, flow=found.flow, config=config, store=found.store), config
+
+
+def _plan(entry: FlowEntry, *, config: "BaseModel", cores: int | None) -> "Plan":
+    plan: Plan = entry.load().plan(config, cores=cores)
+    return plan
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM or SIGHUP."""
+
+
+@contextlib.contextmanager
+def _signals_stop() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP stop a run as Ctrl-C does."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 (signature of handlers)
+        raise _Terminated
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _execute(
+    entry: FlowEntry,
+    *,
+    config: "BaseModel",
+    directory: "RunDirectory",
+    plan: "Plan",
+    manner: Manner,
+    server: "PrivateServer | None",
+) -> None:
+    """Run the flow in its directory and print what it found."""
+    from workflows.progress import choose_mode, show_progress
+
+    _print_plan(plan, manner=manner if not manner.json else Manner(quiet=True))
+    state = directory.state()
+    directory.record(status="running", started=_now(), message="")
+    console = open_console(stderr=manner.json)
+    begin = time.monotonic()
+    with show_progress(console, mode=choose_mode(console, quiet=manner.quiet)) as tally:
+        try:
+            if server is not None:
+                server.wait_until_ready()
+            entry.load().flow(
+                config=config.model_dump(mode="json"),
+                workdir=str(directory.path),
+                store=str(directory.store),
+                cores=manner.cores,
+                salt=str(state.get("salt", "")),
+            )
+            end = {"status": "completed", "wall_time_s": round(time.monotonic() - begin, 1)}
+        except KeyboardInterrupt:
+            end = {"status": "stopped"}
+        except BaseException as error:
+            known = isinstance(error, AlkaliflowError)
+            directory.record(status="failed", message=str(error) if known else repr(error), **_ended(tally))
+            raise
+    directory.record(**end, **_ended(tally))
+    if end["status"] == "stopped":
+        typer.echo(_say_stopped(directory, tally=tally, plan=plan, config=config), err=True)
+        raise typer.Exit(EXIT_STOPPED)
+    _print_answer(directory, manner=manner)
+
+
+def _ended(tally: "Tally") -> dict[str, Any]:
+    keys = {str(event.get("label", key)): key for key, event in tally.latest.items()}
+    return {"ended": _now(), "keys": keys}
+
+
+def _say_stopped(directory: "RunDirectory", *, tally: "Tally", plan: "Plan", config: "BaseModel") -> str:
+    segment_steps = getattr(getattr(config, "dynamics", None), "segment_steps", None)
+    where = ""
+    if segment_steps and plan.n_segments:
+        where = f" after segment {tally.n_segments_committed(segment_steps=segment_steps)} of {plan.n_segments}"
+    return f"\nStopped{where}. Nothing is lost. Continue with: alkaliflow resume {directory.path}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _print_plan(plan: "Plan", *, manner: Manner) -> None:
+    if manner.json:
+        typer.echo(json.dumps(plan.to_json(), indent=1))
+    elif not manner.quiet:
+        typer.echo("\n".join(plan.lines()))
+
+
+def _print_answer(directory: "RunDirectory", *, manner: Manner) -> None:
+    from workflows.cli.answer import build_answer
+
+    answer = build_answer(directory)
+    if manner.json:
+        typer.echo(json.dumps(answer.to_json(), indent=1))
+    else:
+        typer.echo("\n".join(answer.lines(brief=manner.quiet)))

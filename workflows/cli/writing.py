@@ -1,0 +1,59 @@
+"""Commands that write files for people and programs: init, schema."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from structures.errors import InputError
+from workflows.flows import FLOWS, find_flow
+
+
+def init(
+    flow: Annotated[str, typer.Argument(help=f"Which flow: {', '.join(FLOWS)}.")],
+    *,
+    preset: Annotated[str | None, typer.Option("--preset", help="Values to write. Default: the defaults.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. Default: print it.")] = None,
+) -> None:
+    """Write a commented configuration with every key, its unit and its default."""
+    from workflows.configuration.commented import write_commented_yaml
+
+    entry = find_flow(flow)
+    config = entry.resolve(preset=preset).config
+    text = write_commented_yaml(config, flow=flow, preset=preset or entry.default_preset, notes=entry.preset_notes())
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise InputError(f"{output}: exists, needs a new name. Choose another with -o, or remove it.") from None
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror}). Choose another with -o.") from None
+    typer.echo(f"Wrote {output}. Try it with: alkaliflow run {flow} {output} --dry-run")
+
+
+def schema(
+    what: Annotated[
+        str | None, typer.Argument(help="A flow, for its configuration, or: results. Default: all.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of configurations and of results.json."""
+    typer.echo(json.dumps(_build_schema(what), indent=1))
+
+
+def _build_schema(what: str | None) -> dict[str, Any]:
+    from analysis.results import build_results_schema
+
+    if what == "results":
+        return build_results_schema()
+    if what is not None:
+        return _config_schema(what)
+    return {"config": {name: _config_schema(name) for name in FLOWS}, "results": build_results_schema()}
+
+
+def _config_schema(flow: str) -> dict[str, Any]:
+    schema = find_flow(flow).config_model().model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

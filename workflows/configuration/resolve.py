@@ -1,0 +1,230 @@
+"""From a preset, a user's file and `--set` overrides to one checked configuration."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from structures.errors import InputError
+from workflows.configuration.messages import Location, explain_errors, model_in, nearest_names
+from workflows.configuration.yaml_files import parse_yaml, read_yaml_file
+
+Model = TypeVar("Model", bound=BaseModel)
+Origins = dict[Location, str]
+
+
+@dataclass(frozen=True)
+class ResolvedConfig(Generic[Model]):
+    """A checked configuration and where it came from.
+
+    Attributes:
+        config: the model, every value filled in.
+        preset: the preset it started from, None for the defaults.
+        path: the user's file, None without one.
+        sets: the `--set` overrides as typed.
+        origins: dotted key → where it was set, for the keys that someone set.
+    """
+
+    config: Model
+    preset: str | None = None
+    path: Path | None = None
+    sets: tuple[str, ...] = ()
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def provenance(self) -> dict[str, Any]:
+        """Where the configuration came from, as JSON values."""
+        return {
+            "preset": self.preset,
+            "file": None if self.path is None else str(self.path.resolve()),
+            "set": list(self.sets),
+            "sha256": config_sha256(self.config),
+            "origins": self.origins,
+        }
+
+
+def config_sha256(config: BaseModel) -> str:
+    """Checksum of the resolved configuration; equal configurations have equal ones, however they were written."""
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_yaml(config: BaseModel) -> str:
+    """The resolved configuration as YAML, every value written out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None)
+
+
+def find_input_files(config: BaseModel) -> dict[str, str]:
+    """Files that a configuration names → SHA-256."""
+    found: dict[str, str] = {}
+    for location, _ in _path_fields(type(config)):
+        value: object = config
+        for key in location:
+            value = getattr(value, str(key), None)
+        if isinstance(value, str) and Path(value).is_absolute() and Path(value).is_file():
+            found[value] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    return found
+
+
+def resolve(
+    model: type[Model],
+    *,
+    presets: Mapping[str, Mapping[str, Any]],
+    path: Path | None = None,
+    preset: str | None = None,
+    sets: Sequence[str] = (),
+) -> ResolvedConfig[Model]:
+    """One checked configuration: defaults, then the preset, then the file, then `--set`.
+
+    Args:
+        model: the flow's configuration model.
+        presets: name → what it sets.
+        path: the user's file.
+        preset: name of the preset; None: the defaults.
+        sets: overrides of the form `section.key=value`, values in YAML.
+
+    Returns:
+        The configuration with its origins.
+
+    Raises:
+        InputError: with a line for each mistake in preset, file and overrides together.
+    """
+    data: dict[str, Any] = {}
+    origins: Origins = {}
+    if preset is not None:
+        if preset not in presets:
+            near = nearest_names(preset, known=list(presets))
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise InputError(f"--preset is {preset}, needs one of {', '.join(presets)}.{hint}")
+        _merge(data, copy.deepcopy(dict(presets[preset])), model=model, origins=origins, origin=f"preset {preset}")
+    if path is not None:
+        _merge(data, read_yaml_file(path), model=model, origins=origins, origin=str(path))
+    problems = [problem for text in sets if (problem := _apply_set(data, text, origins=origins)) is not None]
+    config = _validate(data, model=model, origins=origins, problems=problems, folder=_folder(path))
+    named = {".".join(map(str, key)): origin for key, origin in origins.items()}
+    return ResolvedConfig(config=config, preset=preset, path=path, sets=tuple(sets), origins=named)
+
+
+def check_values(model: type[Model], *, values: Mapping[str, Any], origin: str) -> Model:
+    """A model of plain values that come from one place, e.g. the options of a command.
+
+    Raises:
+        InputError: with a line for each mistake.
+    """
+    data: dict[str, Any] = {}
+    origins: Origins = {}
+    _merge(data, values, model=model, origins=origins, origin=origin)
+    return _validate(data, model=model, origins=origins, problems=[], folder=Path.cwd())
+
+
+def _folder(path: Path | None) -> Path:
+    return Path.cwd() if path is None else path.resolve().parent
+
+
+def _validate(
+    data: dict[str, Any], *, model: type[Model], origins: Origins, problems: list[str], folder: Path
+) -> Model:
+    problems = problems + list(_resolve_paths(data, model=model, origins=origins, folder=folder))
+    try:
+        # JSON mode: lists become tuples and whole numbers floats, while the types stay strict
+        config = model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        problems += explain_errors(error.errors(include_url=False), model=model, origins=origins)
+        raise InputError("\n".join(problems)) from None
+    if problems:
+        raise InputError("\n".join(problems))
+    return config
+
+
+def _merge(
+    data: dict[str, Any],
+    new: Mapping[str, Any],
+    *,
+    model: type[BaseModel] | None,
+    origins: Origins,
+    origin: str,
+    at: Location = (),
+) -> None:
+    """Lay one source over the others: sections are merged, every other value is replaced as a whole."""
+    for key, value in new.items():
+        here = (*at, key)
+        section = _section(model, key)
+        if section is not None and isinstance(value, dict):
+            target = data.get(key)
+            if not isinstance(target, dict):
+                target = data[key] = {}
+            _merge(target, value, model=section, origins=origins, origin=origin, at=here)
+        elif section is not None and value is None:
+            continue  # 'dynamics:' with nothing below it sets nothing
+        else:
+            data[key] = value
+            origins[here] = origin
+
+
+def _section(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
+    found = model.model_fields.get(key) if model is not None else None
+    return model_in(found.annotation) if found is not None else None
+
+
+def parse_set(text: str) -> tuple[str, Any]:
+    """Key and value of a `--set` override.
+
+    Raises:
+        InputError: if it has no key or no value, or the value is no YAML.
+    """
+    name, separator, value_text = text.partition("=")
+    if not separator or not all(name.strip().split(".")):
+        raise InputError(f"--set {text}: needs the form section.key=value. Write e.g. --set dynamics.temperature_K=300")
+    return name.strip(), parse_yaml(value_text, name=f"--set {text}")
+
+
+def _apply_set(data: dict[str, Any], text: str, *, origins: Origins) -> str | None:
+    """Put one `--set` override in place; what is wrong with it, if anything."""
+    try:
+        name, value = parse_set(text)
+    except InputError as error:
+        return str(error)
+    keys = name.split(".")
+    target = data
+    for depth, key in enumerate(keys[:-1]):
+        inner = target.setdefault(key, {})
+        if not isinstance(inner, dict):
+            whole = ".".join(keys[: depth + 1])
+            return f"--set {text}: {whole} is a value, no section. Set it as a whole, e.g. --set {whole}=..."
+        target = inner
+    target[keys[-1]] = value
+    origins[tuple(keys)] = "--set"
+    return None
+
+
+def _resolve_paths(data: dict[str, Any], *, model: type[BaseModel], origins: Origins, folder: Path) -> Iterator[str]:
+    """Make paths absolute, so that the run can be resumed from anywhere, and name the files that are missing."""
+    for location, kind in _path_fields(model):
+        target: object = data
+        for key in location[:-1]:
+            target = target.get(key) if isinstance(target, dict) else None
+        value = target.get(location[-1]) if isinstance(target, dict) else None
+        if not isinstance(target, dict) or not isinstance(value, str) or not value:
+            continue
+        origin = origins.get(location, "")
+        path = Path.cwd() / value if origin == "--set" else folder / value
+        if path.exists():
+            target[location[-1]] = str(path)
+        elif kind == "path":
+            name = ".".join(map(str, location))
+            yield f"{origin}: {name} is {value}, needs a file that exists ({path} does not). Correct the path."
+
+
+def _path_fields(model: type[BaseModel], *, at: Location = ()) -> Iterator[tuple[Location, str]]:
+    for name, found in model.model_fields.items():
+        extra = found.json_schema_extra
+        if isinstance(extra, dict) and extra.get("format") in {"path", "path-or-name"}:
+            yield (*at, name), str(extra["format"])
+        section = model_in(found.annotation)
+        if section is not None:
+            yield from _path_fields(section, at=(*at, name))

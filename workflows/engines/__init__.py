@@ -1,0 +1,1 @@
+"""How external programs are started and watched, and the files they read and write."""

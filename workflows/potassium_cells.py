@@ -1,0 +1,105 @@
+"""The cells of the flow `potassium-diffusion`: potassium on an alloy with dislocations and on the same without."""
+
+from ase import Atoms
+
+from analysis.contact_geometry import ContactGeometry, build_contact_geometry
+from structures.alloy import build_rotated_alloy, resolve_alloy
+from structures.checks import check_cell_for_cutoff
+from structures.decoration import decorate
+from structures.dislocation import DislocationDipole, build_dislocation_dipole
+from structures.errors import InputError
+from structures.files import read_structure
+from structures.interface import ContactCell, build_contact_cell
+from structures.metal import build_potassium
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig, StructureSection
+
+DEFAULT_GAP_A = 3.0
+POTENTIAL_CUTOFF_A = 6.0
+DISLOCATION, CONTROL = "dislocation", "control"
+
+
+def build_dipole(structure: StructureSection) -> DislocationDipole:
+    """The alloy with its dislocations, and its control."""
+    record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
+    return build_dislocation_dipole(
+        record,
+        repeats=structure.repeats,
+        seed=structure.seed,
+        burgers_vector=structure.dislocation.burgers_vector,
+        arrangement=structure.dislocation.arrangement,
+    )
+
+
+def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_A) -> dict[str, ContactCell]:
+    """The contact cell of each case, potassium at the given gap.
+
+    Args:
+        config: of the flow.
+        gap_A: distance of potassium and alloy, in Å.
+
+    Returns:
+        Case to cell. Both have the same lateral cell, decoration and potassium.
+
+    Raises:
+        InputError: if a cell cannot be built as asked, or is too small for the potential's cut-off.
+    """
+    structure = config.structure
+    metal = read_side(structure.potassium_file, region="potassium") or build_potassium()
+    own_alloy = read_side(structure.alloy_file, region="alloy")
+    alloys: dict[str, Atoms] = {}
+    geometry = None
+    if own_alloy is not None:
+        if DISLOCATION in structure.cases:
+            raise InputError(
+                f"structure.cases is {list(structure.cases)}, but a dislocation can only be put into an alloy that is "
+                "built here, not into structure.alloy_file. Set structure.cases: [control]."
+            )
+        alloys[CONTROL] = own_alloy
+    elif DISLOCATION in structure.cases:
+        dipole = build_dipole(structure)
+        alloys, geometry = {DISLOCATION: dipole.defective, CONTROL: dipole.perfect}, dipole.geometry
+    else:
+        record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
+        rotated = build_rotated_alloy(record, repeats=structure.repeats)
+        alloys[CONTROL] = decorate(rotated, composition=record.composition, seed=structure.seed)
+    cells = {
+        case: build_contact_cell(
+            alloys[case],
+            metal=metal,
+            gap_A=gap_A,
+            metal_thickness_A=structure.metal_thickness_A,
+            vacuum_A=structure.vacuum_A,
+            anchor_thickness_A=structure.anchor_thickness_A,
+            max_strain=structure.max_strain,
+            geometry=geometry if case == DISLOCATION else None,
+        )
+        for case in structure.cases
+    }
+    for cell in cells.values():
+        check_cell_for_cutoff(cell.atoms, cutoff_A=POTENTIAL_CUTOFF_A)
+    return cells
+
+
+def read_side(path: str | None, *, region: str) -> Atoms | None:
+    """The user's own structure for one side of the interface, or None if there is none."""
+    if path is None:
+        return None
+    atoms = read_structure(path)
+    atoms.set_array("region", None)
+    atoms.set_array("region", [region] * len(atoms), dtype="<U9")
+    return atoms
+
+
+def build_geometries(config: PotassiumDiffusionConfig, *, cells: dict[str, ContactCell]) -> dict[str, ContactGeometry]:
+    """Where interface and lines are in each case; the control is looked at in the same columns."""
+    dislocated = cells.get(DISLOCATION)
+    lines = dislocated.core_positions_A if dislocated is not None else None
+    return {
+        case: build_contact_geometry(
+            cell,
+            lines_A=lines,
+            core_radius_A=config.analysis.core_radius_A,
+            interface_width_A=config.analysis.interface_width_A,
+        )
+        for case, cell in cells.items()
+    }

@@ -1,0 +1,271 @@
+"""How far potassium goes into an alloy with a dislocation and without one (10.1002/adfm.202412551, Fig. 6).
+
+Read the flow from top to bottom: it is the method section.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from ase.io import read
+from prefect import flow as prefect_flow
+from prefect.artifacts import create_markdown_artifact
+
+from structures.burgers import check_burgers_vector
+from structures.errors import InputError
+from structures.metal import POTASSIUM_MELTING_POINT_K
+from workflows.calculators.registry import check_calculator
+from workflows.calculators.resolve import build_calculator_spec
+from workflows.calculators.spec import CalculatorSpec
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.drive import run_calculations
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.durable import read_json, write_json
+from workflows.jobs.local import LocalExecutor, count_usable_cores
+from workflows.jobs.store import Finished, Store
+from workflows.plan import Plan
+from workflows.potassium_cells import DISLOCATION, build_cells
+from workflows.potassium_results import RunFacts, publish_results
+from workflows.prefect_stage import run_stage
+from workflows.progress import report
+
+KEYS_FILE = "keys.json"
+# Atom-steps a second on one core, for the estimate of a plan; measured in docs/performance.md.
+SPEED = {"pod": 5.0e4, "lammps": 2.0e5, "chgnet": 1.2e3, "ase": 1.0e3}
+_BYTES_PER_ATOM_AND_FRAME, _BYTES_PER_ATOM_AND_SEGMENT = 12, 250
+_MB_PER_GB = 1000.0
+
+
+def choose_gap(run: RunFacts) -> float:
+    """The distance of potassium and alloy: as asked, or where the energy of the rigid sides is lowest."""
+    asked = run.config.structure.gap_A
+    if asked != "scan":
+        return float(asked)
+    case, cell = next(reversed(build_cells(run.config).items()))
+    scan = Calculation("gap_scan", structure=cell.atoms, calculator=run.calculator, label=f"gap, {case}")
+    (finished,) = compute(run, [scan])
+    run.keep_key("gap scan", finished)
+    return float(finished.values["lowest_gap_A"])
+
+
+def relax(run: RunFacts, *, gap_A: float) -> dict[str, str]:
+    """Relax both contact cells, their anchors held; gives case to key."""
+    cells = build_cells(run.config, gap_A=gap_A)
+    fixed = fixed_regions(run.config)
+    calculations = [
+        Calculation(
+            "relaxation",
+            structure=cell.atoms,
+            calculator=run.calculator,
+            settings={"fixed_regions": fixed, "force_tolerance_eV_per_A": 0.05, "max_steps": 400},
+            label=f"relax, {case}",
+            **run.layout,
+        )
+        for case, cell in cells.items()
+    ]
+    finished = compute(run, calculations)
+    for case, relaxed in zip(cells, finished, strict=True):
+        run.keep_key(f"relax, {case}", relaxed)
+    return {case: relaxed.key for case, relaxed in zip(cells, finished, strict=True)}
+
+
+def check_dislocation(run: RunFacts, *, relaxed: Mapping[str, str], gap_A: float) -> str:
+    """Prove the Burgers vector of the relaxed cell by circuits; gives the verdict in words."""
+    if DISLOCATION not in relaxed:
+        return "there is no dislocation in this run"
+    geometry = build_cells(run.config, gap_A=gap_A)[DISLOCATION].geometry
+    if geometry is None:
+        return "the alloy is the user's own: nothing is known of its dislocations"
+    return check_burgers_vector(read_relaxed(run, key=relaxed[DISLOCATION]), geometry=geometry).sentence
+
+
+def run_dynamics(run: RunFacts, *, relaxed: Mapping[str, str]) -> dict[str, list[str]]:
+    """Heat, equilibrate, produce: every case with every seed; gives case to keys."""
+    wanted = [(case, seed) for seed in run.config.seeds for case in relaxed]
+    calculations = [
+        Calculation(
+            "molecular_dynamics",
+            structure=read_relaxed(run, key=relaxed[case]),
+            calculator=run.calculator,
+            settings=dynamics_settings(run.config),
+            seed=seed,
+            label=f"{case}, seed {seed}",
+            **run.layout,
+        )
+        for case, seed in wanted
+    ]
+    keys: dict[str, list[str]] = {case: [] for case in relaxed}
+    for (case, seed), finished in zip(wanted, compute(run, calculations), strict=True):
+        keys[case].append(finished.key)
+        run.keep_key(f"dynamics, {case}, seed {seed}", finished)
+    return keys
+
+
+@prefect_flow(name="potassium-diffusion", retries=0, persist_result=False, validate_parameters=False)
+def potassium_diffusion(
+    config: dict[str, Any], *, workdir: str, store: str, cores: int | None = None, salt: str = ""
+) -> str:
+    """Potassium on an alloy with a dislocation and without: build, relax, prove, run, measure, report.
+
+    Args:
+        config: as a PotassiumDiffusionConfig dumps it.
+        workdir: the run's directory; results and report go there.
+        store: where calculations are and stay.
+        cores: cores that may be busy at a time; None as configured.
+        salt: sets a recomputation apart from equal runs.
+
+    Returns:
+        Path of the report.
+    """
+    run = open_run_facts(config, workdir=workdir, store=store, cores=cores, salt=salt)
+    gap_A = run_stage(choose_gap, run)
+    relaxed = run_stage(relax, run, gap_A=gap_A)
+    proof = run_stage(check_dislocation, run, relaxed=relaxed, gap_A=gap_A)
+    dynamics = run_stage(run_dynamics, run, relaxed=relaxed)
+    keys = {"gap_A": gap_A, "relaxed": relaxed, "proof": proof, "dynamics": dynamics, "all": run.keys}
+    write_json(Path(workdir) / KEYS_FILE, keys)
+    answer, report_path = run_stage(publish_results, run, gap_A=gap_A, relaxed=relaxed, proof=proof, dynamics=dynamics)
+    create_markdown_artifact(f"{answer}\n\nReport: {report_path}", key="potassium-diffusion")
+    return str(report_path)
+
+
+flow = potassium_diffusion
+
+
+def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:
+    """Analysis and report again from the stored trajectories of a run; needs no server and computes no dynamics.
+
+    Raises:
+        InputError: if the run has not come so far, or a trajectory is gone.
+    """
+    keys = read_json(Path(workdir) / KEYS_FILE)
+    if keys is None:
+        raise InputError(f"{workdir} has no finished dynamics yet. Go on with it: alkaliflow resume {workdir}")
+    run = open_run_facts(config, workdir=workdir, store=store)
+    run.keys.update(keys["all"])
+    wanted = {name: keys[name] for name in ("gap_A", "relaxed", "proof", "dynamics")}
+    _, report_path = publish_results(run, **wanted)
+    return str(report_path)
+
+
+def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
+    """Build and check everything a run needs, and say how large it is; starts nothing.
+
+    Raises:
+        InputError: if something in the configuration cannot be done.
+    """
+    cells = build_cells(config)
+    largest = max(cells.values(), key=lambda cell: len(cell.atoms))
+    with tempfile.TemporaryDirectory() as scratch:
+        store = Store(Path(scratch))
+        spec = build_spec(config, store=store)
+        check_calculator(
+            spec,
+            elements=sorted({symbol for cell in cells.values() for symbol in set(cell.atoms.symbols)}),
+            blob_path=store.blob_path,
+            label=config.calculator.potential,
+            ensemble=config.dynamics.ensemble,
+        )
+    dynamics = config.dynamics
+    n_atoms, n_runs = len(largest.atoms), len(cells) * config.replicas
+    n_steps = n_runs * dynamics.total_steps
+    n_segments = n_steps // dynamics.segment_steps
+    frames = n_steps // dynamics.frame_every_steps
+    disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
+    count = {element: largest.atoms.symbols.count(element) for element in sorted(set(largest.atoms.symbols))}
+    strain = max(map(abs, largest.strain_metal))
+    return Plan(
+        system=f"{config.structure.alloy_file or config.structure.alloy}, {', '.join(cells)}; potassium strained by "
+        f"{100 * strain:.1f} %; " + " ".join(f"{element}{number}" for element, number in count.items()),
+        calculator=f"{config.calculator.name} {config.calculator.potential}".strip(),
+        n_atoms=n_atoms,
+        n_runs=n_runs,
+        n_steps=n_steps,
+        n_segments=n_segments,
+        core_hours=n_steps * n_atoms / SPEED[config.calculator.name] / 3600,
+        disk_GB=disk_bytes / 1e9,
+        cores=cores or config.resources.cores or count_usable_cores(),
+        warnings=tuple(plan_warnings(config)),
+        details={"composition": count, "cell_A": largest.atoms.cell.array.tolist()},
+    )
+
+
+def plan_warnings(config: PotassiumDiffusionConfig) -> list[str]:
+    """What to know before a run starts."""
+    warnings = []
+    if config.dynamics.temperature_K > POTASSIUM_MELTING_POINT_K:
+        warnings.append(
+            f"Potassium melts at {POTASSIUM_MELTING_POINT_K:g} K: at {config.dynamics.temperature_K:g} K it is liquid."
+        )
+    return warnings
+
+
+def compute(run: RunFacts, calculations: list[Calculation]) -> list[Finished]:
+    """Bring calculations of a run to their results, and show how they get on."""
+    resources = run.config.resources
+    executor = LocalExecutor(cores=run.cores or resources.cores or count_usable_cores())
+    if resources.memory_GB is not None:
+        executor.memory_MB = resources.memory_GB * _MB_PER_GB
+    return run_calculations(calculations, store=run.store, executor=executor, on_progress=report)
+
+
+def open_run_facts(
+    config: dict[str, Any], *, workdir: str, store: str, cores: int | None = None, salt: str = ""
+) -> RunFacts:
+    """What all stages of a run share."""
+    resolved = PotassiumDiffusionConfig.model_validate(config, strict=False)
+    opened = Store(Path(store))
+    return RunFacts(
+        config=resolved,
+        workdir=Path(workdir),
+        store=opened,
+        calculator=build_spec(resolved, store=opened),
+        cores=cores,
+        salt=salt,
+    )
+
+
+def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorSpec:
+    """The calculator of a run, its files in the store."""
+    section = config.calculator
+    return build_calculator_spec(
+        section.name,
+        add_blob=store.add_blob,
+        potential=section.potential,
+        protocol=section.protocol,
+        overrides=section.overrides,
+    )
+
+
+def fixed_regions(config: PotassiumDiffusionConfig) -> list[str]:
+    """Regions that do not move; without a vacuum there is no anchor."""
+    has_anchor = config.structure.vacuum_A > 0 and config.structure.anchor_thickness_A > 0
+    return [name for name in config.dynamics.fixed_regions if name != "anchor" or has_anchor]
+
+
+def dynamics_settings(config: PotassiumDiffusionConfig) -> dict[str, Any]:
+    """Settings of the recipe `molecular_dynamics`; the cell was relaxed before."""
+    dynamics = config.dynamics
+    names = ("timestep_fs", "temperature_K", "start_temperature_K", "ensemble", "thermostat_damping_fs")
+    steps = ("heat_steps", "equilibrate_steps", "production_steps", "segment_steps")
+    every = ("frame_every_steps", "thermo_every_steps", "barostat_damping_fs")
+    return {
+        **{name: getattr(dynamics, name) for name in (*names, *steps, *every)},
+        "minimise": False,
+        "fixed_regions": fixed_regions(config),
+        "thermostatted_regions": list(dynamics.thermostatted_regions),
+        "max_temperature_K": dynamics.limits.temperature_K,
+        "max_drift_eV_per_atom": dynamics.limits.drift_eV_per_atom,
+    }
+
+
+def read_relaxed(run: RunFacts, *, key: str) -> Atoms:
+    """A relaxed cell from the store."""
+    finished = run.finished(key)
+    atoms = read(finished.files["relaxed"], format="extxyz")
+    if not isinstance(atoms, Atoms):
+        raise TypeError(finished.files["relaxed"])
+    atoms.calc = None
+    return atoms

@@ -1,0 +1,330 @@
+"""Analysis, results and report of the flow `potassium-diffusion`, from the trajectories in the store."""
+
+import os
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import read
+from MDAnalysis import Universe
+
+from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case
+from analysis.contact_geometry import ContactGeometry
+from analysis.report import MAX_FRAMES, ViewerCase, ViewerData, write_report
+from analysis.results import Provenance, Reference, Results, ResultWarning, build_json_value, write_results
+from analysis.tables import write_tables
+from analysis.thermodynamics import Thermodynamics, read_thermodynamics
+from analysis.trajectory import read_trajectory, write_trajectory
+from structures.errors import InputError
+from structures.interface import ContactCell
+from structures.metal import POTASSIUM_MELTING_POINT_K
+from workflows import catalogue
+from workflows.calculators.guard import compute_domain_check
+from workflows.calculators.spec import CalculatorSpec
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.jobs.store import Finished, Store
+from workflows.jobs.worker import collect_versions
+from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries
+
+_GUARD_FRAMES = 20
+_LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
+REFERENCES = (
+    Reference("Metastable multi-element nanoalloys as anodes, Adv. Funct. Mater. 2024", "10.1002/adfm.202412551"),
+    Reference("Proper orthogonal descriptors, J. Comput. Phys. 480, 112030 (2023)", "10.1016/j.jcp.2023.112030"),
+    Reference("CHGNet (teacher of the potential), Nat. Mach. Intell. 5, 1031 (2023)", "10.1038/s42256-023-00716-3"),
+    Reference("LAMMPS, Comput. Phys. Commun. 271, 108171 (2022)", "10.1016/j.cpc.2021.108171"),
+    Reference("MDAnalysis, J. Comput. Chem. 32, 2319 (2011)", "10.1002/jcc.21787"),
+    Reference("freud, Comput. Phys. Commun. 254, 107275 (2020)", "10.1016/j.cpc.2020.107275"),
+    Reference("ASE, J. Phys.: Condens. Matter 29, 273002 (2017)", "10.1088/1361-648X/aa680e"),
+)
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What all stages of a run share.
+
+    Attributes:
+        config: of the flow.
+        workdir: the run's directory.
+        store: its store.
+        calculator: spec, its files in the store.
+        cores: that may be busy at a time; None as configured.
+        salt: sets a recomputation apart from equal runs.
+        keys: what was computed, by a name for people, to key.
+    """
+
+    config: PotassiumDiffusionConfig
+    workdir: Path
+    store: Store
+    calculator: CalculatorSpec
+    cores: int | None = None
+    salt: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """Ranks, threads and salt of the run's calculations."""
+        resources = self.config.resources
+        return {"ranks": resources.ranks, "threads": resources.threads, "salt": self.salt}
+
+    def keep_key(self, name: str, finished: Finished) -> None:
+        """Note what was computed."""
+        self.keys[name] = finished.key
+
+    def finished(self, key: str) -> Finished:
+        """A calculation's result.
+
+        Raises:
+            InputError: if the store has none.
+        """
+        result = self.store.result(key)
+        if not isinstance(result, Finished):
+            raise InputError(
+                f"The store {self.store.root} has no sound result of {key[:12]}. Go on with the run: "
+                f"alkaliflow resume {self.workdir}"
+            )
+        return result
+
+
+@dataclass(frozen=True)
+class CaseData:
+    """One case with what its analysis needs: cell, geometry, trajectories, thermodynamics."""
+
+    cell: ContactCell
+    geometry: ContactGeometry
+    relaxed: Atoms
+    universes: list[Universe]
+    thermodynamics: list[Thermodynamics]
+
+
+def publish_results(
+    run: RunFacts,
+    *,
+    gap_A: float,
+    relaxed: Mapping[str, str],
+    proof: str,
+    dynamics: Mapping[str, Sequence[str]],
+) -> tuple[str, Path]:
+    """Measure, and write results, tables, trajectories, catalogue row and report.
+
+    Args:
+        run: facts of the run.
+        gap_A: distance of potassium and alloy as built, in Å.
+        relaxed: case to key of its relaxation.
+        proof: what the Burgers circuits of the relaxed cell found.
+        dynamics: case to keys of its replicas.
+
+    Returns:
+        The answer in one sentence, and the path of the report.
+    """
+    data = collect_cases(run, gap_A=gap_A, relaxed=relaxed, dynamics=dynamics)
+    cases = {case: analyse_case(run, case=case, data=part) for case, part in data.items()}
+    observables = build_observables(run, cases=cases)
+    results = Results(
+        flow="potassium-diffusion",
+        status="completed",
+        config=run.config.model_dump(mode="json"),
+        system=describe_system(data, gap_A=gap_A, proof=proof),
+        observables=build_json_value(observables),
+        warnings=tuple(collect_warnings(run, data=data, cases=cases, relaxed=relaxed, proof=proof)),
+        references=REFERENCES,
+        provenance=describe_provenance(run, dynamics=dynamics),
+    )
+    results_path = write_results(results, directory=run.workdir)
+    write_tables(results, directory=run.workdir)
+    for case, part in data.items():
+        for seed, universe in zip(run.config.seeds, part.universes, strict=True):
+            path = run.workdir / "trajectories" / f"{case}-{seed}.lammpsdump"
+            path.parent.mkdir(exist_ok=True)
+            write_trajectory(universe, path=path)
+    report_path = write_report(results, viewer=build_viewer(run, data=data, cases=cases), directory=run.workdir)
+    structure = data[next(iter(data))].relaxed
+    catalogue.record(results, structure=structure, results_path=results_path, directory=run.store.root / "catalogue")
+    return str(observables.get("contrast", {}).get("sentence", "One case alone: no contrast.")), report_path
+
+
+def collect_cases(
+    run: RunFacts, *, gap_A: float, relaxed: Mapping[str, str], dynamics: Mapping[str, Sequence[str]]
+) -> dict[str, CaseData]:
+    """Open the trajectories, from the first contact on, and what belongs to them."""
+    cells = build_cells(run.config, gap_A=gap_A)
+    geometries = build_geometries(run.config, cells=cells)
+    data = {}
+    for case, keys in dynamics.items():
+        start = read(run.finished(relaxed[case]).files["relaxed"], format="extxyz")
+        if not isinstance(start, Atoms):
+            raise TypeError(case)
+        runs = [run.finished(key).segments for key in keys]
+        data[case] = CaseData(
+            cell=cells[case],
+            geometry=geometries[case],
+            relaxed=start,
+            universes=[
+                read_trajectory([part / "trajectory.nc" for part in parts], topology=start) for parts in produced
+            ],
+            thermodynamics=[read_thermodynamics([part / "thermo.csv" for part in parts]) for parts in runs],
+        )
+    return data
+
+
+def analyse_case(run: RunFacts, *, case: str, data: CaseData) -> ContactCase:
+    """All observables of one case over its replicas, and the guard of the potential's domain."""
+    return compute_contact_case(
+        data.universes,
+        label=_LABELS[case],
+        geometry=data.geometry,
+        dislocation=data.cell.geometry,
+        quantile=run.config.analysis.quantile,
+        reference_A=data.relaxed.positions,
+        thermodynamics=data.thermodynamics,
+        guard=check_guard(run, data=data),
+    )
+
+
+def check_guard(run: RunFacts, *, data: CaseData) -> dict[str, Any] | None:
+    """How many frames of the dynamics lie outside what the potential was trained on."""
+    frames = []
+    for universe in data.universes:
+        for number in pick_frames(len(universe.trajectory), most=_GUARD_FRAMES):
+            timestep = universe.trajectory[int(number)]
+            atoms = data.relaxed.copy()
+            atoms.set_constraint()
+            atoms.set_cell(timestep.triclinic_dimensions)
+            atoms.positions = timestep.positions
+            frames.append(atoms)
+    limit = run.config.guard.limit
+    check = compute_domain_check(frames, spec=run.calculator, blob_path=run.store.blob_path, limit=limit)
+    return check.to_json() if check is not None else None
+
+
+def pick_frames(n_frames: int, *, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Evenly spread frame numbers, first and last among them."""
+    return np.unique(np.linspace(0, n_frames - 1, min(n_frames, most)).round().astype(int))
+
+
+def build_observables(run: RunFacts, *, cases: Mapping[str, ContactCase]) -> dict[str, Any]:
+    """The observables of `results.json`."""
+    observables: dict[str, Any] = {"cases": {case: part.to_json() for case, part in cases.items()}}
+    if {DISLOCATION, CONTROL} <= set(cases):
+        temperature_K = run.config.dynamics.temperature_K
+        contrast = compare_contact_cases(cases[DISLOCATION], control=cases[CONTROL], temperature_K=temperature_K)
+        observables["contrast"] = contrast.to_json()
+    return observables
+
+
+def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -> dict[str, Any]:
+    """What was simulated, for the results and the report."""
+    part = data[next(iter(data))]
+    symbols = part.relaxed.symbols
+    cell = part.cell
+    return {
+        "n_atoms": len(part.relaxed),
+        "composition": {element: symbols.count(element) for element in sorted(set(symbols))},
+        "cell_A": cell.atoms.cell.array.round(4).tolist(),
+        "alloy_thickness_A": round(cell.interface_z_A - cell.gap_A / 2 - cell.alloy_bottom_z_A, 3),
+        "gap_A": gap_A,
+        "strain_alloy": list(cell.strain_alloy),
+        "strain_metal": list(cell.strain_metal),
+        "control_shear_strain": next(
+            (d.cell.geometry.control_shear_strain for d in data.values() if d.cell.geometry), 0.0
+        ),
+        "metal_face": str(cell.match.face),
+        "dislocation": next((d.cell.geometry.to_json() for d in data.values() if d.cell.geometry), None),
+        "burgers_circuits": proof,
+    }
+
+
+def collect_warnings(
+    run: RunFacts,
+    *,
+    data: Mapping[str, CaseData],
+    cases: Mapping[str, ContactCase],
+    relaxed: Mapping[str, str],
+    proof: str,
+) -> list[ResultWarning]:
+    """What a reader must know before using a number."""
+    warnings = [warning for case, part in cases.items() for warning in judge_case(part, case=case)]
+    for case, key in relaxed.items():
+        values = run.finished(key).values
+        if not values["converged"]:
+            warnings.append(
+                ResultWarning(
+                    "amber", f"The relaxation of {case} ended at {values['largest_force_eV_per_A']:.2f} eV/Å."
+                )
+            )
+    shear = max((abs(d.cell.geometry.control_shear_strain) for d in data.values() if d.cell.geometry), default=0.0)
+    if shear > 0.01:  # noqa: PLR2004 a hundredth is felt in barriers
+        warnings.append(ResultWarning("amber", f"The control is sheared by {100 * shear:.1f} %; use the quadrupole."))
+    if run.config.dynamics.temperature_K > POTASSIUM_MELTING_POINT_K:
+        warnings.append(ResultWarning("amber", "The potassium is liquid at this temperature."))
+    if run.config.calculator.name == "pod":
+        warnings.append(ResultWarning("amber", "The potential's teacher (CHGNet) is not verified against DFT here."))
+    if DISLOCATION in relaxed:
+        text = "The kind of dislocation is ours, a basal edge: the publication names none."
+        warnings.append(ResultWarning("amber", f"{text} Relaxed cell: {proof}"))
+    return warnings
+
+
+def judge_case(part: ContactCase, *, case: str) -> list[ResultWarning]:
+    """What guard and circuits found in the dynamics of a case."""
+    warnings = []
+    if part.guard is None:
+        warnings.append(ResultWarning("amber", f"No guard watched {case}: the calculator brings no trained domain."))
+    elif not part.guard["trustworthy"]:
+        warnings.append(ResultWarning("red", f"Not trustworthy, {case}: {part.guard['sentence']}"))
+    if part.core is not None and part.core.verdict != "stays":
+        warnings.append(ResultWarning("amber", f"The dislocation: {part.core.sentence}"))
+    return warnings
+
+
+def describe_provenance(run: RunFacts, *, dynamics: Mapping[str, Sequence[str]]) -> Provenance:
+    """Where the numbers come from."""
+    walls = {name: run.finished(key).wall_time_s for name, key in run.keys.items()}
+    engine = run.finished(next(iter(dynamics.values()))[0]).values.get("engine", {})
+    command = ["alkaliflow", "run", "potassium-diffusion", str(run.workdir / "config.yaml")]
+    return Provenance(
+        versions=collect_versions() | {"engine": f"{engine.get('engine')} {engine.get('engine_version')}"},
+        checksums=dict(run.calculator.models),
+        seeds={"decoration": run.config.structure.seed, "velocities": list(run.config.seeds)},
+        keys=dict(run.keys),
+        wall_times_s=walls,
+        machine={"host": platform.node(), "processor": engine.get("cpu"), "cores": os.cpu_count()},
+        command=shlex.join(command),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def build_viewer(run: RunFacts, *, data: Mapping[str, CaseData], cases: Mapping[str, ContactCase]) -> ViewerData:
+    """Frames of the first replica of each case."""
+    most = min(run.config.analysis.viewer_frames, MAX_FRAMES)
+    viewer = {}
+    for case, part in data.items():
+        universe = part.universes[0]
+        frames = pick_frames(len(universe.trajectory), most=most)
+        positions, times = [], []
+        for number in frames:
+            timestep = universe.trajectory[int(number)]
+            atoms = part.relaxed.copy()
+            atoms.set_constraint()
+            atoms.positions = timestep.positions
+            atoms.wrap(pbc=(True, True, False))
+            positions.append(atoms.positions)
+            times.append(timestep.time)
+        core = cases[case].core
+        viewer[case] = ViewerCase(
+            label=_LABELS[case],
+            elements=tuple(part.relaxed.symbols),
+            regions=tuple(str(region) for region in part.relaxed.arrays["region"]),
+            positions_A=np.array(positions),
+            cell_A=part.relaxed.cell.array,
+            time_ps=np.array(times),
+            core_track_A=np.array([core.lines_at(int(n)) for n in frames]) if core is not None else None,
+            line_z_range_A=(part.cell.alloy_bottom_z_A, part.cell.interface_z_A),
+        )
+    return ViewerData(viewer)
