@@ -1,0 +1,30 @@
+"""The examples say what works: their configurations resolve, their script compiles against the parts it uses."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+from workflows.configuration import resolve_config
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_configuration_resolves(path: Path) -> None:
+    config = resolve_config(path).config
+    assert config.replicas >= 1
+
+
+def test_the_script_imports_what_there_is() -> None:
+    tree = ast.parse((EXAMPLES / "from_python.py").read_text(encoding="utf-8"))
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module is not None]
+    missing = [
+        f"{node.module}.{alias.name}"
+        for node in imported
+        for alias in node.names
+        if not hasattr(importlib.import_module(node.module or ""), alias.name)
+    ]
+    assert imported
+    assert not missing
