@@ -1,6 +1,6 @@
 """The parts from Python, without a flow: build, relax, run, measure.
 
-    python examples/from_python.py [POTENTIAL]     a shipped potential's name or a folder; about a minute
+    python examples/parts_from_python.py [POTENTIAL]     a shipped potential's name or a folder; about a minute
 
 What it computes stays in the store given below: run it again, and it only reads.
 """
