@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 Verdict = Literal["stays", "glides", "annihilates", "unclear"]
 
 SMALLEST_AGREEMENT = 0.7
-SIZES = (0.5, 0.75, 1.0)
 # Room between the outer edge of a circuit and the next core.
 _MARGIN_A = 3.0
-_SMALLEST_HALF_WIDTH_A = 4.0
+# Closer circuits would run through the core itself, which spreads over some Å.
+_SMALLEST_HALF_WIDTH_A = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +107,10 @@ def _circuits(interior: Interior, *, geometry: DipoleGeometry, places: list[tupl
                 interior,
                 bond_vectors_A=bonds_A,
                 center_A=place,
-                half_widths_A=(max(size * limit, _SMALLEST_HALF_WIDTH_A),) * 2,
+                half_widths_A=(half_width, half_width),
                 encloses=f"core {number + 1}",
             )
-            for size in SIZES
+            for half_width in _three_sizes(limit)
         ]
     for first in range(0, len(places), 2):
         start, reach = (
@@ -131,9 +131,15 @@ def _circuits(interior: Interior, *, geometry: DipoleGeometry, places: list[tupl
                 half_widths_A=(half_length + grown, half_height + grown),
                 encloses=f"cores {first + 1} and {first + 2}",
             )
-            for grown in (max(size * limit, _SMALLEST_HALF_WIDTH_A) for size in SIZES)
+            for grown in _three_sizes(limit)
         ]
     return circuits
+
+
+def _three_sizes(limit_A: float) -> tuple[float, float, float]:
+    smallest = max(limit_A / 2, _SMALLEST_HALF_WIDTH_A)
+    largest = max(limit_A, smallest)
+    return smallest, (smallest + largest) / 2, largest
 
 
 def _free_half_width(

@@ -27,7 +27,8 @@ from workflows.jobs.local import LocalExecutor, count_usable_cores
 from workflows.jobs.store import Finished, Store
 from workflows.plan import Plan
 from workflows.potassium_cells import DISLOCATION, build_cells
-from workflows.potassium_results import RunFacts, publish_results
+from workflows.potassium_results import publish_results
+from workflows.potassium_run import RunFacts
 from workflows.prefect_stage import run_stage
 from workflows.progress import report
 

@@ -4,7 +4,6 @@ import os
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,24 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io import read
-from MDAnalysis import Universe
+from ase.neighborlist import neighbor_list
 
 from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case
-from analysis.contact_geometry import ContactGeometry
+from analysis.crystal_order import CrystalOrder, compute_crystal_order
 from analysis.report import MAX_FRAMES, ViewerCase, ViewerData, write_report
-from analysis.results import Provenance, Reference, Results, ResultWarning, build_json_value, write_results
+from analysis.results import Provenance, Reference, Results, build_json_value, write_results
 from analysis.tables import write_tables
-from analysis.thermodynamics import Thermodynamics, read_thermodynamics
+from analysis.thermodynamics import read_thermodynamics
 from analysis.trajectory import read_trajectory, write_trajectory
-from structures.errors import InputError
-from structures.interface import ContactCell
-from structures.metal import POTASSIUM_MELTING_POINT_K
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
-from workflows.calculators.spec import CalculatorSpec
-from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
-from workflows.jobs.store import Finished, Store
 from workflows.jobs.worker import collect_versions
 from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries
+from workflows.potassium_run import CaseData, RunFacts
+from workflows.potassium_warnings import collect_warnings, judge_order
 
 _GUARD_FRAMES = 20
+_BOND_A = 3.6  # between the first and the second neighbours of A7 alloys
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
 REFERENCES = (
     Reference("Metastable multi-element nanoalloys as anodes, Adv. Funct. Mater. 2024", "10.1002/adfm.202412551"),
@@ -43,64 +39,6 @@ REFERENCES = (
     Reference("freud, Comput. Phys. Commun. 254, 107275 (2020)", "10.1016/j.cpc.2020.107275"),
     Reference("ASE, J. Phys.: Condens. Matter 29, 273002 (2017)", "10.1088/1361-648X/aa680e"),
 )
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What all stages of a run share.
-
-    Attributes:
-        config: of the flow.
-        workdir: the run's directory.
-        store: its store.
-        calculator: spec, its files in the store.
-        cores: that may be busy at a time; None as configured.
-        salt: sets a recomputation apart from equal runs.
-        keys: what was computed, by a name for people, to key.
-    """
-
-    config: PotassiumDiffusionConfig
-    workdir: Path
-    store: Store
-    calculator: CalculatorSpec
-    cores: int | None = None
-    salt: str = ""
-    keys: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def layout(self) -> dict[str, Any]:
-        """Ranks, threads and salt of the run's calculations."""
-        resources = self.config.resources
-        return {"ranks": resources.ranks, "threads": resources.threads, "salt": self.salt}
-
-    def keep_key(self, name: str, finished: Finished) -> None:
-        """Note what was computed."""
-        self.keys[name] = finished.key
-
-    def finished(self, key: str) -> Finished:
-        """A calculation's result.
-
-        Raises:
-            InputError: if the store has none.
-        """
-        result = self.store.result(key)
-        if not isinstance(result, Finished):
-            raise InputError(
-                f"The store {self.store.root} has no sound result of {key[:12]}. Go on with the run: "
-                f"alkaliflow resume {self.workdir}"
-            )
-        return result
-
-
-@dataclass(frozen=True)
-class CaseData:
-    """One case with what its analysis needs: cell, geometry, trajectories, thermodynamics."""
-
-    cell: ContactCell
-    geometry: ContactGeometry
-    relaxed: Atoms
-    universes: list[Universe]
-    thermodynamics: list[Thermodynamics]
 
 
 def publish_results(
@@ -125,14 +63,18 @@ def publish_results(
     """
     data = collect_cases(run, gap_A=gap_A, relaxed=relaxed, dynamics=dynamics)
     cases = {case: analyse_case(run, case=case, data=part) for case, part in data.items()}
-    observables = build_observables(run, cases=cases)
+    orders = {case: measure_order(part) for case, part in data.items()}
+    observables = build_observables(run, cases=cases, orders=orders)
     results = Results(
         flow="potassium-diffusion",
         status="completed",
         config=run.config.model_dump(mode="json"),
         system=describe_system(data, gap_A=gap_A, proof=proof),
         observables=build_json_value(observables),
-        warnings=tuple(collect_warnings(run, data=data, cases=cases, relaxed=relaxed, proof=proof)),
+        warnings=(
+            *(warning for case, order in orders.items() for warning in judge_order(order, case=case)),
+            *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, proof=proof),
+        ),
         references=REFERENCES,
         provenance=describe_provenance(run, dynamics=dynamics),
     )
@@ -165,9 +107,7 @@ def collect_cases(
             cell=cells[case],
             geometry=geometries[case],
             relaxed=start,
-            universes=[
-                read_trajectory([part / "trajectory.nc" for part in parts], topology=start) for parts in produced
-            ],
+            universes=[read_trajectory([part / "trajectory.nc" for part in parts], topology=start) for parts in runs],
             thermodynamics=[read_thermodynamics([part / "thermo.csv" for part in parts]) for parts in runs],
         )
     return data
@@ -208,9 +148,13 @@ def pick_frames(n_frames: int, *, most: int) -> np.ndarray[Any, np.dtype[np.int6
     return np.unique(np.linspace(0, n_frames - 1, min(n_frames, most)).round().astype(int))
 
 
-def build_observables(run: RunFacts, *, cases: Mapping[str, ContactCase]) -> dict[str, Any]:
+def build_observables(
+    run: RunFacts, *, cases: Mapping[str, ContactCase], orders: Mapping[str, CrystalOrder]
+) -> dict[str, Any]:
     """The observables of `results.json`."""
-    observables: dict[str, Any] = {"cases": {case: part.to_json() for case, part in cases.items()}}
+    observables: dict[str, Any] = {
+        "cases": {case: {**part.to_json(), "crystal_order": orders[case].to_json()} for case, part in cases.items()}
+    }
     if {DISLOCATION, CONTROL} <= set(cases):
         temperature_K = run.config.dynamics.temperature_K
         contrast = compare_contact_cases(cases[DISLOCATION], control=cases[CONTROL], temperature_K=temperature_K)
@@ -240,47 +184,15 @@ def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -
     }
 
 
-def collect_warnings(
-    run: RunFacts,
-    *,
-    data: Mapping[str, CaseData],
-    cases: Mapping[str, ContactCase],
-    relaxed: Mapping[str, str],
-    proof: str,
-) -> list[ResultWarning]:
-    """What a reader must know before using a number."""
-    warnings = [warning for case, part in cases.items() for warning in judge_case(part, case=case)]
-    for case, key in relaxed.items():
-        values = run.finished(key).values
-        if not values["converged"]:
-            warnings.append(
-                ResultWarning(
-                    "amber", f"The relaxation of {case} ended at {values['largest_force_eV_per_A']:.2f} eV/Å."
-                )
-            )
-    shear = max((abs(d.cell.geometry.control_shear_strain) for d in data.values() if d.cell.geometry), default=0.0)
-    if shear > 0.01:  # noqa: PLR2004 a hundredth is felt in barriers
-        warnings.append(ResultWarning("amber", f"The control is sheared by {100 * shear:.1f} %; use the quadrupole."))
-    if run.config.dynamics.temperature_K > POTASSIUM_MELTING_POINT_K:
-        warnings.append(ResultWarning("amber", "The potassium is liquid at this temperature."))
-    if run.config.calculator.name == "pod":
-        warnings.append(ResultWarning("amber", "The potential's teacher (CHGNet) is not verified against DFT here."))
-    if DISLOCATION in relaxed:
-        text = "The kind of dislocation is ours, a basal edge: the publication names none."
-        warnings.append(ResultWarning("amber", f"{text} Relaxed cell: {proof}"))
-    return warnings
-
-
-def judge_case(part: ContactCase, *, case: str) -> list[ResultWarning]:
-    """What guard and circuits found in the dynamics of a case."""
-    warnings = []
-    if part.guard is None:
-        warnings.append(ResultWarning("amber", f"No guard watched {case}: the calculator brings no trained domain."))
-    elif not part.guard["trustworthy"]:
-        warnings.append(ResultWarning("red", f"Not trustworthy, {case}: {part.guard['sentence']}"))
-    if part.core is not None and part.core.verdict != "stays":
-        warnings.append(ResultWarning("amber", f"The dislocation: {part.core.sentence}"))
-    return warnings
+def measure_order(data: CaseData) -> CrystalOrder:
+    """Whether the alloy of a case is still a crystal, in its first replica; neighbours as the relaxed cell has them."""
+    alloy = data.relaxed[data.relaxed.arrays["region"] != "potassium"]
+    return compute_crystal_order(
+        data.universes[0],
+        geometry=data.geometry,
+        reference_A=data.relaxed.positions,
+        neighbour_distance_A=float(np.median(neighbor_list("d", alloy, _BOND_A))),
+    )
 
 
 def describe_provenance(run: RunFacts, *, dynamics: Mapping[str, Sequence[str]]) -> Provenance:

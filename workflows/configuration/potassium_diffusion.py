@@ -161,7 +161,7 @@ class PotassiumDiffusionConfig(ConfigModel):
 
 PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
-        "structure": {"repeats": [8, 6, 3], "metal_thickness_A": 10.0, "vacuum_A": 12.0},
+        "structure": {"repeats": [8, 4, 3], "metal_thickness_A": 10.0, "vacuum_A": 12.0},
         "dynamics": {"heat_ps": 1.5, "equilibrate_ps": 1.5, "production_ps": 9.0, "segment_ps": 1.5},
         "replicas": 1,
     },

@@ -65,17 +65,19 @@ class TeacherSamplingSection(ConfigModel):
 class StudentSamplingSection(ConfigModel):
     """Rounds 2 and later: the potential of the round before moves larger cells, the teacher labels the frames."""
 
-    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=2, description="rounds in all; 1: the teacher's only")
+    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=3, description="rounds in all; 1: the teacher's only")
     configurations: dict[Kind, Count] = Field(
         default={
-            "alloy": 2,
+            "alloy": 4,
+            "element": 6,
+            "strained": 6,
             "melt": 2,
             "potassium": 2,
             "compound": 6,
-            "mixture": 10,
+            "mixture": 12,
             "intercalated": 4,
             "interface": 12,
-            "surface": 4,
+            "surface": 6,
             "dislocation": 3,
             "dislocation_potassium": 4,
         },
@@ -190,6 +192,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "student_sampling": {
             "configurations": {"mixture": 3, "interface": 3},
+            "rounds": 2,
             "n_frames": 6,
             "steps_per_frame": 100,
         },

@@ -1,0 +1,74 @@
+"""What all stages of a run of the flow `potassium-diffusion` share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from MDAnalysis import Universe
+
+from analysis.contact_geometry import ContactGeometry
+from analysis.thermodynamics import Thermodynamics
+from structures.errors import InputError
+from structures.interface import ContactCell
+from workflows.calculators.spec import CalculatorSpec
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.jobs.store import Finished, Store
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What all stages of a run share.
+
+    Attributes:
+        config: of the flow.
+        workdir: the run's directory.
+        store: its store.
+        calculator: spec, its files in the store.
+        cores: that may be busy at a time; None as configured.
+        salt: sets a recomputation apart from equal runs.
+        keys: what was computed, by a name for people, to key.
+    """
+
+    config: PotassiumDiffusionConfig
+    workdir: Path
+    store: Store
+    calculator: CalculatorSpec
+    cores: int | None = None
+    salt: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """Ranks, threads and salt of the run's calculations."""
+        resources = self.config.resources
+        return {"ranks": resources.ranks, "threads": resources.threads, "salt": self.salt}
+
+    def keep_key(self, name: str, finished: Finished) -> None:
+        """Note what was computed."""
+        self.keys[name] = finished.key
+
+    def finished(self, key: str) -> Finished:
+        """A calculation's result.
+
+        Raises:
+            InputError: if the store has none.
+        """
+        result = self.store.result(key)
+        if not isinstance(result, Finished):
+            raise InputError(
+                f"The store {self.store.root} has no sound result of {key[:12]}. Go on with the run: "
+                f"alkaliflow resume {self.workdir}"
+            )
+        return result
+
+
+@dataclass(frozen=True)
+class CaseData:
+    """One case with what its analysis needs: cell, geometry, trajectories, thermodynamics."""
+
+    cell: ContactCell
+    geometry: ContactGeometry
+    relaxed: Atoms
+    universes: list[Universe]
+    thermodynamics: list[Thermodynamics]

@@ -1,0 +1,60 @@
+"""What a reader of a run of `potassium-diffusion` must know before using a number."""
+
+from collections.abc import Mapping
+
+from analysis.contact import ContactCase
+from analysis.crystal_order import CrystalOrder
+from analysis.results import ResultWarning
+from structures.metal import POTASSIUM_MELTING_POINT_K
+from workflows.potassium_cells import DISLOCATION
+from workflows.potassium_run import CaseData, RunFacts
+
+
+def judge_order(order: CrystalOrder, *, case: str) -> list[ResultWarning]:
+    """What is left to say of a crystal that is none."""
+    if order.verdict == "crystal":
+        return []
+    return [ResultWarning("red" if order.verdict == "lost" else "amber", f"{case.capitalize()}: {order.sentence}")]
+
+
+def judge_case(part: ContactCase, *, case: str) -> list[ResultWarning]:
+    """What guard and circuits found in the dynamics of a case."""
+    warnings = []
+    if part.guard is None:
+        warnings.append(ResultWarning("amber", f"No guard watched {case}: the calculator brings no trained domain."))
+    elif not part.guard["trustworthy"]:
+        warnings.append(ResultWarning("red", f"Not trustworthy, {case}: {part.guard['sentence']}"))
+    if part.core is not None and part.core.verdict != "stays":
+        warnings.append(ResultWarning("amber", f"The dislocation: {part.core.sentence}"))
+    return warnings
+
+
+def collect_warnings(
+    run: RunFacts,
+    *,
+    data: Mapping[str, CaseData],
+    cases: Mapping[str, ContactCase],
+    relaxed: Mapping[str, str],
+    proof: str,
+) -> list[ResultWarning]:
+    """What a reader must know before using a number."""
+    warnings = [warning for case, part in cases.items() for warning in judge_case(part, case=case)]
+    for case, key in relaxed.items():
+        values = run.finished(key).values
+        if not values["converged"]:
+            warnings.append(
+                ResultWarning(
+                    "amber", f"The relaxation of {case} ended at {values['largest_force_eV_per_A']:.2f} eV/Å."
+                )
+            )
+    shear = max((abs(d.cell.geometry.control_shear_strain) for d in data.values() if d.cell.geometry), default=0.0)
+    if shear > 0.01:  # noqa: PLR2004 a hundredth is felt in barriers
+        warnings.append(ResultWarning("amber", f"The control is sheared by {100 * shear:.1f} %; use the quadrupole."))
+    if run.config.dynamics.temperature_K > POTASSIUM_MELTING_POINT_K:
+        warnings.append(ResultWarning("amber", "The potassium is liquid at this temperature."))
+    if run.config.calculator.name == "pod":
+        warnings.append(ResultWarning("amber", "The potential's teacher (CHGNet) is not verified against DFT here."))
+    if DISLOCATION in relaxed:
+        text = "The kind of dislocation is ours, a basal edge: the publication names none."
+        warnings.append(ResultWarning("amber", f"{text} Relaxed cell: {proof}"))
+    return warnings
