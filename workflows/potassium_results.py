@@ -22,6 +22,9 @@ from analysis.thermodynamics import read_thermodynamics
 from analysis.trajectory import read_trajectory, write_trajectory
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
+from workflows.calculators.resolve import find_potential_folder
+from workflows.configuration.sections import CalculatorSection
+from workflows.jobs.durable import read_json
 from workflows.jobs.worker import collect_versions
 from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries
 from workflows.potassium_run import CaseData, RunFacts
@@ -69,7 +72,7 @@ def publish_results(
         flow="potassium-diffusion",
         status="completed",
         config=run.config.model_dump(mode="json"),
-        system=describe_system(data, gap_A=gap_A, proof=proof),
+        system=describe_system(data, gap_A=gap_A, proof=proof) | describe_potential(run.config.calculator),
         observables=build_json_value(observables),
         warnings=(
             *(warning for case, order in orders.items() for warning in judge_order(order, case=case)),
@@ -195,6 +198,25 @@ def measure_order(data: CaseData) -> CrystalOrder:
     )
 
 
+def describe_potential(calculator: CalculatorSection) -> dict[str, Any]:
+    """Name, teacher and errors of an embedded potential, from its card; nothing for other calculators."""
+    if calculator.name != "pod":
+        return {}
+    card = read_json(find_potential_folder(calculator.potential) / "card.json")
+    if card is None:
+        return {}
+    overall: dict[str, Any] = next((entry for entry in card["errors"]["held_out"] if entry["kind"] == "all"), {})
+    return {
+        "potential": {
+            "name": card["name"],
+            "teacher": card["teacher"]["model"],
+            "energy_rmse_meV_per_atom": overall.get("energy_rmse_meV_per_atom"),
+            "force_rmse_meV_per_A": overall.get("force_rmse_meV_per_A"),
+            "force_rmse_share": overall.get("relative_force_error"),
+        }
+    }
+
+
 def describe_provenance(run: RunFacts, *, dynamics: Mapping[str, Sequence[str]]) -> Provenance:
     """Where the numbers come from."""
     walls = {name: run.finished(key).wall_time_s for name, key in run.keys.items()}
@@ -238,5 +260,6 @@ def build_viewer(run: RunFacts, *, data: Mapping[str, CaseData], cases: Mapping[
             time_ps=np.array(times),
             core_track_A=np.array([core.lines_at(int(n)) for n in frames]) if core is not None else None,
             line_z_range_A=(part.cell.alloy_bottom_z_A, part.cell.interface_z_A),
+            core_signs=part.cell.geometry.core_signs if part.cell.geometry is not None else None,
         )
     return ViewerData(viewer)

@@ -29,20 +29,26 @@ DESCRIPTOR_REFERENCE = {
 
 @dataclass(frozen=True)
 class LatticeComparison:
-    """Lattice constants of one crystal by potential and teacher."""
+    """Lattice constants of one crystal by teacher and potential; None where the crystal fell apart."""
 
     crystal: str
-    teacher: Mapping[str, float]
-    potential: Mapping[str, float]
+    teacher: Mapping[str, float] | None
+    potential: Mapping[str, float] | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the relative differences."""
-        difference = {name: self.potential[name] / value - 1 for name, value in self.teacher.items()}
+        teacher, potential = self.teacher or {}, self.potential or {}
+        names = list(teacher or potential) or ["a_A"]
         return {
             "crystal": self.crystal,
-            "teacher": dict(self.teacher),
-            "potential": dict(self.potential),
-            "relative_difference": difference,
+            "constants": {
+                name: {
+                    "teacher": teacher.get(name),
+                    "potential": potential.get(name),
+                    "relative_difference": potential[name] / teacher[name] - 1 if teacher and potential else None,
+                }
+                for name in names
+            },
         }
 
 
@@ -78,7 +84,8 @@ def build_card(
         rounds: of each round what was sampled and how good the fit then was.
         versions: package → version, as recorded with the results.
         lattices: lattice constants.
-        drift: of the NVE run: `drift_meV_per_atom_per_ps`, `time_ps`, `timestep_fs`, `temperature_K`, `n_atoms`.
+        drift: of the NVE run: `drift_meV_per_atom_per_ps`, `time_ps`, `timestep_fs`, `temperature_K`, `n_atoms`, and
+            `failure`, the reason if it broke down.
     """
     teacher = config["teacher"]["name"]
     held_out = judge_errors(fit_values["errors"]["held_out"])
@@ -230,20 +237,29 @@ def _format_checks(card: Mapping[str, Any]) -> list[str]:
         lines += ["## Lattice constants", "", "At 0 K, in Å, by the teacher and by the potential.", ""]
         lines += ["| crystal | constant | teacher | potential | difference |", "|---|---|---:|---:|---:|"]
         for entry in card["lattice_constants"]:
-            for name, value in entry["teacher"].items():
+            for name, found in entry["constants"].items():
+                values = [_show_or(found[who], "{:.3f}", "fell apart") for who in ("teacher", "potential")]
+                difference = _show_or(found["relative_difference"], "{:+.1%}", "—")
                 lines.append(
-                    f"| {entry['crystal']} | {name.removesuffix('_A')} | {value:.3f} | {entry['potential'][name]:.3f} "
-                    f"| {entry['relative_difference'][name]:+.1%} |"
+                    f"| {entry['crystal']} | {name.removesuffix('_A')} | {' | '.join(values)} | {difference} |"
                 )
         lines.append("")
     drift = card["energy_drift"]
     if drift is not None:
-        lines += [
-            "## Energy drift",
-            "",
-            f"{drift['drift_meV_per_atom_per_ps']:+.4f} meV/atom/ps over {drift['time_ps']:g} ps of NVE dynamics:",
-            f"{drift['n_atoms']} atoms of potassium on the alloy, {drift['timestep_fs']:g} fs,",
-            f"from {drift['temperature_K']:g} K.",
-            "",
-        ]
+        lines += ["## Energy drift", ""]
+        run = (
+            f"NVE dynamics of {drift['n_atoms']} atoms of potassium on the alloy, {drift['timestep_fs']:g} fs, "
+            f"from {drift['temperature_K']:g} K"
+        )
+        if drift["failure"] is not None:
+            lines += [f"The run broke down ({run}): {drift['failure']}", ""]
+        else:
+            lines += [
+                f"{drift['drift_meV_per_atom_per_ps']:+.4f} meV/atom/ps over {drift['time_ps']:g} ps ({run}).",
+                "",
+            ]
     return lines
+
+
+def _show_or(value: float | None, form: str, otherwise: str) -> str:
+    return otherwise if value is None else form.format(value)

@@ -138,7 +138,8 @@ class Lines:
         is_due = (
             before is not None
             and state == "running"
-            and (share - before[2] >= LINE_EVERY_SHARE - 1e-9 or (share > before[2] and now - before[3] >= LINE_EVERY_S))
+            and share > before[2]
+            and (share - before[2] > LINE_EVERY_SHARE - 1e-9 or now - before[3] > LINE_EVERY_S)
         )
         if not (is_news or is_due):
             return

@@ -36,6 +36,7 @@ UNITS = {
     "m2_per_s": "m²/s",
     "kJ_per_mol": "kJ/mol",
     "percent": "%",
+    "GB": "GB",
     "GiB": "GiB",
     "MiB": "MiB",
     "e": "e",
@@ -92,7 +93,7 @@ def format_quantity(quantity: dict[str, Any]) -> str:
     if value is None:
         return ABSENT
     if not uncertainty or not math.isfinite(uncertainty):
-        return f"{format_number(value)}{tail}"
+        return f"{format_number(value, digits=3)}{tail}"
     decimals = count_decimals(uncertainty)
     if abs(value) >= LARGEST_PLAIN or decimals > MAX_DECIMALS:
         return f"({format_number(value, digits=3)} ± {format_number(uncertainty, digits=2)}){tail}"
@@ -143,9 +144,15 @@ def flatten(node: object, *, prefix: str = "") -> list[tuple[str, str]]:
         return rows
     label, unit = split_unit(prefix)
     text = _format_value(node)
-    if unit and text != ABSENT:
+    if unit and _is_numeric(node):
         text = f"{text}{NARROW}{unit}"
     return [(label.replace("_", " "), text)]
+
+
+def _is_numeric(node: object) -> bool:
+    if isinstance(node, list):
+        return bool(node) and all(_is_numeric(item) for item in node)
+    return isinstance(node, int | float) and not isinstance(node, bool)
 
 
 def _format_value(node: object) -> str:

@@ -52,22 +52,30 @@ def _describe_structure(results: Results) -> str:
         f"Periodic cells{size} of {alloy} (A7 structure, random decoration) in contact with bcc potassium were built."
     ]
     if "dislocation" in (_pick(results.config, "structure.cases") or ["dislocation"]):
-        vector = _pick(results.config, "structure.dislocation.burgers_vector")
-        plane = _pick(results.config, "structure.dislocation.slip_plane") or "basal"
-        burgers = (
-            f", Burgers vector [{' '.join(format_number(part) for part in vector)}] in hexagonal axes" if vector else ""
-        )
-        sentences.append(
-            f"A dipole of edge dislocations ({plane} slip plane{burgers}) runs along the normal of the interface, "
-            "so that its cores end at the potassium. The control is the same cell with the same decoration and strain, "
-            "without the dislocations."
-        )
+        sentences.append(_describe_dislocations(results))
     vacuum_A = _pick(results.config, "structure.vacuum_A")
     thickness_A = _pick(results.config, "structure.metal_thickness_A")
     if thickness_A is not None:
         side = f"faced {vacuum_A:g} Å of vacuum" if vacuum_A else "touched the other face of the alloy"
         sentences.append(f"The potassium was {thickness_A:g} Å thick; its far side {side}.")
     return " ".join(sentences)
+
+
+def _describe_dislocations(results: Results) -> str:
+    known = results.system.get("dislocation")
+    known = known if isinstance(known, dict) else {}
+    settings = _pick(results.config, "structure.dislocation") or {}
+    vector = known.get("burgers_vector") or settings.get("burgers_vector")
+    plane = known.get("slip_plane") or settings.get("slip_plane")
+    facts = [f"Burgers vector {vector}" if vector else "", f"slip plane {plane}" if plane else ""]
+    arrangement = known.get("arrangement") or settings.get("arrangement") or "dipole"
+    shear = known.get("control_shear_strain")
+    sheared = f", sheared by {100 * abs(shear):.2g} %" if shear else ""
+    return (
+        f"A {arrangement} of edge dislocations ({', '.join(fact for fact in facts if fact) or 'basal'}) runs along the "
+        "normal of the interface, so that its cores end at the potassium. The control is the same cell with the same "
+        f"decoration and no dislocations{sheared}."
+    )
 
 
 def _describe_calculator(results: Results) -> str:

@@ -76,7 +76,7 @@ def build_tables(results: Results) -> list[Table]:
             f"Settings: {format_label(name)}" if name != "settings" else "Settings", ("Setting", "Value"), tuple(rows)
         )
         for name, section in sections.items()
-        if (rows := flatten(section))
+        if (rows := [row for row in flatten(section) if row[1] != ABSENT])
     ]
     tables = [*_observable_tables(results.observables), *tables]
     return [table for table in tables if table.rows]

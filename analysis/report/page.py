@@ -18,7 +18,7 @@ from analysis.report.formatting import keep_together
 from analysis.report.methods import build_bibtex, build_methods
 from analysis.report.overview import build_answer, build_provenance_tables, build_tables, build_tiles
 from analysis.report.plots import Plot, build_plots
-from analysis.report.strip import draw_strip
+from analysis.report.strip import ELEVATION_DEG, choose_azimuth, draw_strip
 from analysis.report.trust import compute_trust
 from analysis.report.viewer_data import ViewerData, build_viewer_json
 from analysis.results import Results, build_json_value, write_text_atomically
@@ -105,6 +105,8 @@ def _viewer_json(viewer: ViewerData) -> dict[str, Any]:
         "element_radii_A": {element: element_radius_A(element) for element in sorted(elements)},
         "region_colours": {region: region_colour(region) for region in sorted(regions)},
         "core_colour": CORE_COLOUR,
+        "azimuth_deg": choose_azimuth(viewer),
+        "elevation_deg": ELEVATION_DEG,
     }
 
 

@@ -15,7 +15,9 @@ from analysis.report.viewer_data import ViewerCase, ViewerData
 
 WIDTH = 1000
 MARGIN = 14
-AZIMUTH_DEG, ELEVATION_DEG = 24.0, 14.0
+ELEVATION_DEG = 14.0
+# Turns of the camera about z that are tried, from the side of the cell that shows its width.
+AZIMUTHS_DEG = tuple(range(12, 40, 4))
 N_LAYERS = 14
 MAX_ATOMS = 8000
 MOBILE_REGION = "potassium"
@@ -23,8 +25,9 @@ MOBILE_REGION = "potassium"
 
 @dataclass(frozen=True)
 class Camera:
-    """An orthographic camera: rotation (3, 3), scale in picture units per Å, and the offset of the picture."""
+    """An orthographic camera: its turn about z, rotation (3, 3), scale in picture units per Å, offset, height."""
 
+    azimuth_deg: float
     rotation: NDArray[np.float64]
     scale: float
     offset: NDArray[np.float64]
@@ -49,14 +52,8 @@ class Panel:
 
 def build_camera(viewer: ViewerData) -> Camera:
     """The camera that holds every frame of every case that the strip shows."""
-    azimuth, elevation = math.radians(AZIMUTH_DEG), math.radians(ELEVATION_DEG)
-    turn = np.array(
-        [[math.cos(azimuth), -math.sin(azimuth), 0], [math.sin(azimuth), math.cos(azimuth), 0], [0, 0, 1.0]]
-    )
-    tilt = np.array(
-        [[1.0, 0, 0], [0, math.cos(elevation), -math.sin(elevation)], [0, math.sin(elevation), math.cos(elevation)]]
-    )
-    rotation = tilt @ turn
+    azimuth_deg = choose_azimuth(viewer)
+    rotation = _build_rotation(azimuth_deg)
     shown = [np.asarray(case.positions_A)[pick_frames(case)].reshape(-1, 3) for case in viewer.cases.values()]
     view = np.concatenate(shown) @ rotation.T
     flat = np.stack([view[:, 0], -view[:, 2]], axis=1)
@@ -65,7 +62,34 @@ def build_camera(viewer: ViewerData) -> Camera:
     low, high = low - edge_A, high + edge_A
     scale = (WIDTH - 2 * MARGIN) / max(float(high[0] - low[0]), 1.0)
     height = round(float(high[1] - low[1]) * scale) + 2 * MARGIN
-    return Camera(rotation=rotation, scale=scale, offset=MARGIN - low * scale, height=height)
+    return Camera(azimuth_deg=azimuth_deg, rotation=rotation, scale=scale, offset=MARGIN - low * scale, height=height)
+
+
+def choose_azimuth(viewer: ViewerData) -> float:
+    """Turn of the camera about z, in degrees: the cell's long side across, and no core hidden behind another."""
+    first = next(iter(viewer.cases.values()))
+    a, b = np.linalg.norm(np.asarray(first.cell_A, dtype=float)[:2], axis=1)
+    turns = [angle - (90.0 if b > a else 0.0) for angle in AZIMUTHS_DEG]
+    cores = [np.asarray(case.core_track_A)[0] for case in viewer.cases.values() if case.core_track_A is not None]
+    if not cores or not np.isfinite(cores[0]).all() or len(cores[0]) < 2:  # noqa: PLR2004 - one core hides no other
+        return turns[len(turns) // 2]
+
+    def spread(turn: float) -> float:
+        across = np.sort(cores[0] @ _build_rotation(turn)[0, :2])
+        return float(np.diff(across).min())
+
+    return max(turns, key=spread)
+
+
+def _build_rotation(azimuth_deg: float) -> NDArray[np.float64]:
+    azimuth, elevation = math.radians(azimuth_deg), math.radians(ELEVATION_DEG)
+    turn = np.array(
+        [[math.cos(azimuth), -math.sin(azimuth), 0], [math.sin(azimuth), math.cos(azimuth), 0], [0, 0, 1.0]]
+    )
+    tilt = np.array(
+        [[1.0, 0, 0], [0, math.cos(elevation), -math.sin(elevation)], [0, math.sin(elevation), math.cos(elevation)]]
+    )
+    return np.asarray(tilt @ turn)
 
 
 def pick_frames(case: ViewerCase) -> list[int]:
@@ -159,15 +183,18 @@ def _group_atoms(
     return groups
 
 
-def _project_cores(case: ViewerCase, *, frame: int, camera: Camera) -> list[list[int]]:
+def _project_cores(case: ViewerCase, *, frame: int, camera: Camera) -> list[tuple[list[int], int]]:
+    """Both ends of each core's line in the picture, and the sense of the core (0 if unknown)."""
     if case.core_track_A is None:
         return []
     low_A, high_A = case.line_z_range_A
+    cores = np.asarray(case.core_track_A, dtype=float)[frame]
+    signs = case.core_signs or ((1, -1) if len(cores) == 2 else (0,) * len(cores))  # noqa: PLR2004 - a dipole
     lines = []
-    for x_A, y_A in np.asarray(case.core_track_A, dtype=float)[frame]:
+    for (x_A, y_A), sign in zip(cores, signs, strict=True):
         if np.isfinite([x_A, y_A]).all():
             ends = camera.project(np.array([[x_A, y_A, low_A], [x_A, y_A, high_A]]))[:, :2]
-            lines.append([round(float(value)) for value in ends.ravel()])
+            lines.append(([round(float(value)) for value in ends.ravel()], sign))
     return lines
 
 

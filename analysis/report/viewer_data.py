@@ -30,6 +30,7 @@ class ViewerCase:
         cell_A: cell vectors as rows, shape (3, 3), in Å.
         time_ps: time of each frame, shape (n_frames,), in ps.
         core_track_A: x, y of the dislocation cores in each frame, shape (n_frames, n_cores, 2), in Å; None without any.
+        core_signs: +1 or −1 for the sense of each core; None if unknown.
         line_z_range_A: lowest and highest z of the solid that the dislocation lines run through, in Å.
     """
 
@@ -41,6 +42,7 @@ class ViewerCase:
     time_ps: NDArray[np.floating[Any]]
     core_track_A: NDArray[np.floating[Any]] | None = None
     line_z_range_A: tuple[float, float] = (0.0, 0.0)
+    core_signs: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and numbers."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-import jsonschema  # type: ignore[import-untyped]  # publishes no types
+import jsonschema
 import numpy as np
 import pytest
 

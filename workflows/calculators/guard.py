@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from ase import Atoms
@@ -22,6 +23,7 @@ from workflows.calculators.lammps_potential import BlobPath, LammpsPotential
 from workflows.calculators.pod import COEFFICIENTS_FILE, DESCRIPTOR_FILE, build_pod_potential
 from workflows.calculators.spec import CalculatorSpec
 from workflows.engines.lammps_evaluation import evaluate_structures
+from workflows.engines.trajectory_files import read_arrays
 
 _SCHEMA_VERSION = 1
 _UNSEEN_PAIR_A = 4.5
@@ -136,8 +138,7 @@ def read_domain(path: Path) -> TrainedDomain:
         InputError: if it is no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            content: Mapping[str, Any] = {name: archive[name] for name in archive.files}
+        content: Mapping[str, Any] = read_arrays(path)
         if int(content["schema_version"]) != _SCHEMA_VERSION:
             raise InputError(
                 f"{path} has schema version {content['schema_version']}, this alkaliflow knows {_SCHEMA_VERSION}."
@@ -151,7 +152,7 @@ def read_domain(path: Path) -> TrainedDomain:
             smallest_distance_A=content["smallest_distance_A"],
             **scalars,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
         raise InputError(f"{path} is no readable trained domain ({error}); distil the potential again.") from error
 
 
@@ -252,15 +253,16 @@ def find_close_pairs(
     heights_A = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     scaled = atoms.get_scaled_positions(wrap=False) % 1.0
     reach = cutoff_A / heights_A
-    images, owners = [], []
+    images, owners, own = [], [], []
     for shift in product(*(range(-int(np.ceil(r)), int(np.ceil(r)) + 1) for r in reach)):
         moved = scaled + np.array(shift)
         near = ((moved > -reach) & (moved < 1 + reach)).all(axis=1)
         images.append(moved[near] @ cell)
         owners.append(np.flatnonzero(near))
+        own.append(np.full(int(near.sum()), not any(shift)))
     owner = np.concatenate(owners)
     pairs = cKDTree(scaled @ cell).sparse_distance_matrix(
         cKDTree(np.concatenate(images)), cutoff_A, output_type="coo_matrix"
     )
-    is_pair = pairs.data > 0
+    is_pair = (owner[pairs.col] != pairs.row) | ~np.concatenate(own)[pairs.col]
     return pairs.row[is_pair].astype(np.int64), owner[pairs.col[is_pair]], pairs.data[is_pair]

@@ -27,7 +27,7 @@ EXAMPLES = {
     "run": """
 alkaliflow run potassium-diffusion --preset demo
 alkaliflow run potassium-diffusion --preset fast --set dynamics.temperature_K=350 --dry-run
-alkaliflow run potassium-diffusion config.yaml --workdir runs/k-300 --cores 2
+alkaliflow run potassium-diffusion examples/potassium-diffusion.yaml --preset fast --workdir runs/k-320 --cores 2
 """,
     "resume": "alkaliflow resume runs/potassium-diffusion-demo-1",
     "analyse": "alkaliflow analyse runs/potassium-diffusion-demo-1",
@@ -43,9 +43,9 @@ alkaliflow run potassium-diffusion config.yaml --dry-run
 """,
     "schema": "alkaliflow schema potassium-diffusion > potassium-diffusion.schema.json",
     "doctor": "alkaliflow doctor",
-    "relax": "alkaliflow relax cell.cif --calculator pod --output relaxed.extxyz",
-    "md": "alkaliflow md cell.extxyz --calculator pod --temperature-K 300 --length-ps 10",
-    "single-point": "alkaliflow single-point cell.cif --calculator pod",
+    "relax": "alkaliflow relax examples/m-bisnsb.extxyz --calculator pod --output relaxed.extxyz",
+    "md": "alkaliflow md examples/m-bisnsb.extxyz --calculator pod --temperature-K 300 --length-ps 10",
+    "single-point": "alkaliflow single-point examples/m-bisnsb.extxyz --calculator pod",
 }
 
 

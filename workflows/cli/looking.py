@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from workflows.jobs.attempt import Attempt
     from workflows.jobs.store import Store
 
+_ANSWER_LETTERS = 90
 _LOG_LINES = 12
 _INPUT_LINES = 200
 _KEY_LETTERS = 12
@@ -38,7 +40,8 @@ def list_runs(
     if as_json:
         typer.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1))
     elif rows:
-        typer.echo("\n".join(format_table(header, rows=tuple(rows))))
+        short = tuple((*row[:-1], textwrap.shorten(row[-1], _ANSWER_LETTERS, placeholder=" …")) for row in rows)
+        typer.echo("\n".join(format_table(header, rows=short)))
     else:
         typer.echo(f"No runs below {directory}. Start one with: alkaliflow run potassium-diffusion --preset demo")
 

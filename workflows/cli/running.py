@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import time
 import uuid
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from workflows.prefect_settings import PrivateServer
     from workflows.progress import Tally
     from workflows.run_directory import RunDirectory
+
+_BYTES_PER_GB = 1e9
 
 FlowArgument = Annotated[str, typer.Argument(help=f"Which flow: {', '.join(FLOWS)}.")]
 
@@ -88,6 +91,7 @@ def run(
         plan = _plan(entry, config=resolved.config, cores=cores)
         from workflows.run_directory import choose_path, open_run
 
+        _check_disk(find_store(store), plan=plan)
         name = config.stem if config is not None else preset or entry.default_preset
         directory = open_run(
             workdir if workdir is not None else choose_path(DEFAULT_RUNS, flow=flow, name=name),
@@ -155,6 +159,17 @@ def _plan(entry: FlowEntry, *, config: "BaseModel", cores: int | None) -> "Plan"
 
 class _Terminated(KeyboardInterrupt):
     """The process was asked to end by SIGTERM or SIGHUP."""
+
+
+def _check_disk(store: Path, *, plan: "Plan") -> None:
+    """Refuse a run that would fill the disk in the middle."""
+    existing = next(path for path in (store, *store.parents) if path.exists())
+    free_GB = shutil.disk_usage(existing).free / _BYTES_PER_GB
+    if free_GB < plan.disk_GB:
+        raise InputError(
+            f"{store}: has {free_GB:.2g} GB free, the run needs {plan.disk_GB:.2g} GB. Free some space, choose another "
+            "store with --store, or store fewer frames: dynamics.frame_every_ps."
+        )
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ ANGSTROM_PER_PS = 1.0 / (1000.0 * units.fs)
 _TILT_TOLERANCE_A = 1e-9
 _DUMP_MAGIC = b"DUMPCUSTOM"
 _DUMP_REVISION = 2
+_RESTART_MAGIC = b"LammpS RestartT\0"
 _MIN_VACUUM_A = 10.0
 
 
@@ -159,6 +160,18 @@ def read_binary_dump(path: Path) -> Iterator[DumpFrame]:
                 yield _read_frame(stream, start)
             except (struct.error, ValueError) as error:
                 raise CalculationError(f"{path} is cut short: is the disk full?") from error
+
+
+def check_restart_whole(path: Path) -> None:
+    """Check that a binary restart file has its last bytes.
+
+    Raises:
+        CalculationError: if it is cut short, as by a full disk.
+    """
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - len(_RESTART_MAGIC)))
+        if stream.read() != _RESTART_MAGIC:
+            raise CalculationError(f"{path} is cut short: is the disk full?")
 
 
 def _unpack(stream: BinaryIO, layout: str) -> tuple[int | float, ...]:

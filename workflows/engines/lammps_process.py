@@ -1,6 +1,7 @@
 """Finds the LAMMPS executable and runs it as a child that dies with this process."""
 
 import ctypes
+import errno
 import hashlib
 import importlib.util
 import os
@@ -146,7 +147,8 @@ def run_lammps(
 
     Raises:
         ConvergenceError: if the engine gave up (lost atoms, a value that is no number, a refused command).
-        CalculationError: if it was killed, or the machine lacked memory or disk.
+        CalculationError: if it was killed, or the machine lacked memory.
+        OSError: if the disk is full.
     """
     engine = find_lammps()
     arguments = ["-in", input_name, "-log", "none" if log is None or log == _NO_LOG else str(log.absolute()), "-nocite"]
@@ -176,9 +178,12 @@ def run_lammps(
         raise explain_failure(status, list(last), log=log)
 
 
-def explain_failure(status: int, last: list[str], *, log: Path | None) -> ConvergenceError | CalculationError:
+def explain_failure(status: int, last: list[str], *, log: Path | None) -> ConvergenceError | CalculationError | OSError:
     """The error that an exit status and the last lines of output stand for."""
     text = "\n  ".join(line for line in last if line)
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        if os.strerror(number) in text:
+            return OSError(number, os.strerror(number))
     where = f"\nLog: {log}" if log is not None else ""
     if status < 0 or status > 128:  # noqa: PLR2004  shells and mpiexec add 128 to a signal's number
         number = -status if status < 0 else status - 128

@@ -5,6 +5,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase.geometry import cell_to_cellpar
@@ -92,7 +93,7 @@ def read_thermo(path: Path) -> dict[str, NDArray[np.float64]]:
     return {name: table[:, column] for column, name in enumerate(THERMO_COLUMNS)}
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic] | float]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any] | float]) -> None:
     """Write named arrays as an uncompressed `.npz` whose bytes depend on the content alone."""
     with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_STORED) as archive:
         for name in sorted(arrays):
@@ -101,7 +102,8 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic] | float]) 
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=_FIRST_ZIP_DATE), content.getvalue())
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Named arrays of a `.npz`; objects that would run code on loading are refused."""
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
         return {name: archive[name] for name in archive.files}

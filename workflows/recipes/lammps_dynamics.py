@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from structures.errors import CalculationError, ConvergenceError
 from workflows.calculators.lammps_potential import LammpsPotential
-from workflows.engines.lammps_files import ANGSTROM_PER_PS, read_binary_dump, write_lammps_data
+from workflows.engines.lammps_files import ANGSTROM_PER_PS, check_restart_whole, read_binary_dump, write_lammps_data
 from workflows.engines.lammps_process import find_lammps, run_lammps
 from workflows.engines.trajectory_files import TRAJECTORY, write_trajectory
 from workflows.recipes.dynamics_settings import MolecularDynamicsSettings, SegmentPlan
@@ -116,6 +116,7 @@ class LammpsDynamics:
     def _collect(self, plan: SegmentPlan, directory: Path, watch: Watch) -> dict[str, NDArray[np.float64]]:
         """Turn LAMMPS's files into the segment's and remove what is not kept."""
         settings = self.settings
+        check_restart_whole(directory / CHECKPOINT)
         frames = [
             frame
             for frame in read_binary_dump(directory / TRAJECTORY_DUMP)

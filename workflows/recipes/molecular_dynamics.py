@@ -31,6 +31,7 @@ from workflows.recipes.lammps_dynamics import LammpsDynamics
 from workflows.recipes.lammps_input import find_parts
 
 _TIME_MARGIN = 1.25
+_LARGEST_GAP_A = 8.0
 _MUST_AGREE = ("engine", "engine_version", "engine_sha256", "ranks", "threads")
 
 
@@ -108,6 +109,8 @@ def build_dynamics(calculation: Calculation, workspace: Workspace, settings: Mol
     elements = sorted(set(atoms.symbols))
     blob_path = workspace.store.blob_path
     check_calculator(spec, elements=elements, blob_path=blob_path, ensemble=settings.ensemble)
+    if settings.ensemble == "npt":
+        check_no_vacuum(atoms)
     if workspace.previous is not None:
         atoms = read_final_state(atoms, workspace.previous / FINAL)
         settings = settings.model_copy(update={"minimise": False})
@@ -137,6 +140,21 @@ def build_dynamics(calculation: Calculation, workspace: Workspace, settings: Mol
         name=spec.name,
         packages=("ase", "numpy", *get_capabilities(spec.name).modules),
     )
+
+
+def check_no_vacuum(atoms: Atoms) -> None:
+    """A barostat along z needs matter all the way; a slab in vacuum would be pulled apart or collapse.
+
+    Raises:
+        InputError: if there is a gap along z.
+    """
+    heights = np.sort(atoms.get_scaled_positions(wrap=True)[:, 2])
+    gap_A = float(np.diff(heights, append=heights[0] + 1.0).max() * atoms.cell.cellpar()[2])
+    if gap_A > _LARGEST_GAP_A:
+        raise InputError(
+            f"ensemble is npt, but the cell has {gap_A:.1f} Å of vacuum along z, more than {_LARGEST_GAP_A:g} Å: "
+            "use ensemble nvt, or a cell without vacuum (vacuum_A: 0)."
+        )
 
 
 def compute_segment(

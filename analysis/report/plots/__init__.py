@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.report.plots.contrast import build_contrast_plots
 from analysis.report.plots.core import build_core_plots
+from analysis.report.plots.crystal_order import build_crystal_order_plots
 from analysis.report.plots.density_map import build_density_map_plots
 from analysis.report.plots.figure import Figure, Plot
 from analysis.report.plots.msd import build_msd_plots
@@ -21,6 +22,7 @@ BLOCKS: tuple[Block, ...] = (
     build_rdf_plots,
     build_msd_plots,
     build_core_plots,
+    build_crystal_order_plots,
     build_thermodynamics_plots,
 )
 

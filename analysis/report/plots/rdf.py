@@ -78,21 +78,33 @@ def _mark_minimum(radius_A: float, *, number: int) -> dict[str, Any]:
 def _describe(entries: list[tuple[int, str, dict[str, Any]]], *, pair: str) -> str:
     peaks, numbers, missing = [], [], []
     for _, label, entry in entries:
-        g = [value if value is not None else 0.0 for value in entry["g"]]
-        highest = max(range(len(g)), key=g.__getitem__)
-        if g[highest] > 0:
-            peaks.append(f"{format_number(entry['r_A'][highest], digits=3)}\u202fÅ ({label})")
+        peak_A = _find_peak(entry)
+        if peak_A is not None:
+            peaks.append(f"{format_number(peak_A, digits=3)}\u202fÅ ({label})")
         quantity, minimum = entry.get("coordination_number"), entry.get("first_minimum_A")
         if quantity and quantity.get("value") is not None and minimum is not None:
             numbers.append(f"{format_quantity(quantity)} up to {format_number(minimum, digits=3)}\u202fÅ ({label})")
         else:
             reason = entry.get("first_minimum_reason")
             missing.append(f"{label} ({reason})" if reason and minimum is None else label)
-    if not peaks:
+    if not any(value for _, _, entry in entries for value in entry["g"]):
         return f"No {format_pair(pair)} neighbours were found in this region."
-    sentence = f"{format_pair(pair)} distances are most frequent at {join_words(peaks)}."
+    sentence = f"g(r) of {format_pair(pair)} "
+    sentence += f"has its first peak at {join_words(peaks)}." if peaks else "has no peak above 1."
     if numbers:
         sentence += f" Coordination number {join_words(numbers)}; dotted lines mark that first minimum."
     if missing:
         sentence += f" No coordination number for {join_words(missing)}: no first minimum was found."
     return sentence
+
+
+def _find_peak(entry: dict[str, Any]) -> float | None:
+    """Where g(r) is highest up to its first minimum (anywhere if it has none), in Å; None unless it exceeds 1."""
+    limit_A = entry.get("first_minimum_A")
+    points = [
+        (value, radius_A)
+        for radius_A, value in zip(entry["r_A"], entry["g"], strict=True)
+        if value is not None and (limit_A is None or radius_A <= limit_A)
+    ]
+    height, radius_A = max(points, default=(0.0, 0.0))
+    return float(radius_A) if height > 1 else None

@@ -97,11 +97,10 @@
   }
 
   // From the side, z up, turned a little: the camera of the picture strip.
-  const AZIMUTH = (24 * Math.PI) / 180;
-  const ELEVATION = (14 * Math.PI) / 180;
   function resetView() {
-    const [cx, sx] = [Math.cos((ELEVATION - Math.PI / 2) / 2), Math.sin((ELEVATION - Math.PI / 2) / 2)];
-    const [cz, sz] = [Math.cos(AZIMUTH / 2), Math.sin(AZIMUTH / 2)];
+    const half = (degrees) => (degrees * Math.PI) / 360;
+    const [cx, sx] = [Math.cos(half(data.elevation_deg - 90)), Math.sin(half(data.elevation_deg - 90))];
+    const [cz, sz] = [Math.cos(half(data.azimuth_deg)), Math.sin(half(data.azimuth_deg))];
     for (const { viewer } of scenes) {
       viewer.zoomTo();
       const view = viewer.getView();

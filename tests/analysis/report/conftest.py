@@ -239,7 +239,10 @@ def build_example_results(*, resolved: bool = True) -> Results:
         status="completed",
         config={
             "structure": {"alloy": "M-BiSnSb", "repeats": [8, 3, 3], "metal_thickness_A": 26.0, "vacuum_A": 12.0}
-            | {"cases": list(CASES), "dislocation": {"burgers_vector": [1.0, 1.0, 0.0], "slip_plane": "basal"}},
+            | {
+                "cases": list(CASES),
+                "dislocation": {"burgers_vector": "1/3[11-20]", "arrangement": "dipole", "slip_plane": "basal"},
+            },
             "calculator": {"name": "pod", "protocol": "moderate", "potential": "k-bi-sn-sb"},
             "dynamics": {"timestep_fs": 3.0, "temperature_K": 300.0, "start_temperature_K": 50.0, "ensemble": "nvt"}
             | {"heat_ps": 3.0, "equilibrate_ps": 3.0, "production_ps": 30.0, "frame_every_ps": 0.15}

@@ -48,8 +48,8 @@ def test_numbers(value: object, expected: str) -> None:
         (1234.0, 140.0, "K", "1230 ± 140\u202fK"),
         (-0.5, 0.013, "eV/A", "−0.500 ± 0.013\u202feV/Å"),
         (2.5e-9, 3e-10, "m²/s", "(2.5 × 10⁻⁹ ± 3 × 10⁻¹⁰)\u202fm²/s"),
-        (14.21, None, "Å", "14.21\u202fÅ"),
-        (14.21, float("nan"), "Å", "14.21\u202fÅ"),
+        (14.21, None, "Å", "14.2\u202fÅ"),
+        (14.21, float("nan"), "Å", "14.2\u202fÅ"),
         (0.0, 0.0, "Å", "0\u202fÅ"),
         (None, 0.1, "Å", "–"),
     ],
@@ -109,6 +109,7 @@ def test_nested_settings_become_rows() -> None:
         "deep": {"depth_A": {"value": 1.0, "uncertainty": 0.1, "unit": "Å"}, "none": None, "on": True},
         "long": list(range(40)),
         "empty": [],
+        "gap_A": "scan",
     }
     assert flatten(node) == [
         ("timestep", "3\u202ffs"),
@@ -119,4 +120,5 @@ def test_nested_settings_become_rows() -> None:
         ("deep · on", "yes"),
         ("long", "40 entries (in results.json)"),
         ("empty", "–"),
+        ("gap", "scan"),
     ]

@@ -217,7 +217,7 @@ def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None
     text = " ".join(build_methods(make_results()))
     for fact in (
         "1354 atoms of M-BiSnSb",
-        "basal slip plane",
+        "A dipole of edge dislocations (Burgers vector 1/3[11-20], slip plane basal)",
         "300 K",
         "3 fs",
         "61 meV/Å",

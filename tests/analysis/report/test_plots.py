@@ -136,3 +136,14 @@ def test_way_of_a_core_starts_at_its_first_known_place() -> None:
     (plot,) = build_plots({"cases": {"a": {"label": "a", "core": core | {"verdict": "glides"}}}})
     assert plot.columns["way_A (core A)"] == [None, 0.0, 1.0]
     assert plot.columns["way_A (core B)"] == [0.0, 5.0, 1.0]
+
+
+def test_the_first_peak_is_found_below_the_first_minimum() -> None:
+    entry = {"pair": "K-Bi", "region": "all", "r_A": [1.0, 2.0, 3.0, 4.0], "g": [0.0, 1.5, 0.2, 2.0]}
+    number = {"value": 1.0, "uncertainty": 0.1, "unit": "1"}
+    full = entry | {"first_minimum_A": 3.0, "coordination_number": number}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [full]}}})
+    assert plot.sentence.startswith("g(r) of K–Bi has its first peak at 2\u202fÅ (a).")
+    low = full | {"g": [0.0, 0.5, 0.2, 0.9]}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [low]}}})
+    assert "has no peak above 1" in plot.sentence

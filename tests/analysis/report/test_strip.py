@@ -82,3 +82,25 @@ def test_a_label_cannot_break_the_picture(viewer: ViewerData) -> None:
     panel = draw_strip(ViewerData({'a"b': evil}))['a"b'][0]
     assert "<script" not in panel.svg
     ET.fromstring(panel.svg)  # noqa: S314 - our own text
+
+
+def test_the_camera_shows_the_long_side_and_hides_no_core(viewer: ViewerData) -> None:
+    case = viewer.cases["dislocation"]
+    long = replace(case, cell_A=np.diag([30.0, 70.0, 50.0]))
+    quadrupole = np.tile([[10.0, 15.0], [25.0, 15.0], [10.0, 55.0], [25.0, 55.0]], (5, 1, 1))
+    data = ViewerData({"a": replace(long, core_track_A=quadrupole, core_signs=(1, -1, -1, 1))})
+    across = build_camera(data).project(np.column_stack([quadrupole[0], np.zeros(4)]))[:, 0]
+    assert np.diff(np.sort(across)).min() > 60
+    low, high = build_camera(data).project(np.array([[15.0, 0.0, 0.0], [15.0, 70.0, 0.0]]))[:, 0]
+    left, right = build_camera(data).project(np.array([[0.0, 35.0, 0.0], [30.0, 35.0, 0.0]]))[:, 0]
+    assert abs(high - low) > 2 * abs(right - left)
+    signs = re.findall(r'class="core-sign"[^>]*>(&#\d+;|.)<', draw_strip(data)["a"][0].svg)
+    assert signs == ["&#8869;", "&#8868;", "&#8868;", "&#8869;"]
+
+
+def test_unknown_senses_are_not_drawn(viewer: ViewerData) -> None:
+    case = viewer.cases["dislocation"]
+    track = np.tile([[10.0, 15.0], [25.0, 15.0], [10.0, 25.0], [25.0, 25.0]], (5, 1, 1))
+    svg = draw_strip(ViewerData({"a": replace(case, core_track_A=track)}))["a"][0].svg
+    assert svg.count('class="core-line"') == 4
+    assert "core-sign" not in svg
