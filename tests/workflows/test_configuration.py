@@ -111,6 +111,13 @@ def test_the_checksum_does_not_depend_on_how_it_was_written(tmp_path: Path) -> N
     assert from_file != resolve_config().provenance()["sha256"]
 
 
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "examples").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_the_examples_are_valid(path: Path) -> None:
+    assert resolve_config(path).origins
+
+
 # Mistakes
 
 
@@ -250,7 +257,7 @@ def test_a_broken_file_is_refused(content: bytes, part: str, tmp_path: Path) -> 
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
     write(tmp_path / "config.yaml", "a: 1\n")
     with pytest.raises(InputError, match=r"no such file \(beside it: config\.yaml\)"):
-        read_yaml_file(tmp_path / "confg.yaml")
+        read_yaml_file(tmp_path / "configuration.yaml")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

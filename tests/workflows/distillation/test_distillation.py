@@ -34,7 +34,14 @@ TINY = {
     },
     "teacher_sampling": {"configurations": {"mixture": 3, "potassium": 1}, "n_frames": 2, "steps_per_frame": 1},
     "student_sampling": {"rounds": 2, "configurations": {"interface": 1}, "n_frames": 2, "steps_per_frame": 20},
-    "fit": {"cutoff_A": 5.5, "threebody_radial": 2, "threebody_angular": 1, "held_out_fraction": 0.3},
+    "fit": {
+        "cutoff_A": 5.5,
+        "threebody_radial": 2,
+        "threebody_angular": 1,
+        "fourbody_radial": 0,
+        "fourbody_angular": 0,
+        "held_out_fraction": 0.3,
+    },
     "checks": {"lattice_constants": False, "drift_ps": 0.0},
 }
 
@@ -88,7 +95,7 @@ def test_round_one_is_seeded_and_labelled_by_kind() -> None:
         "r1-potassium-00",
     ]
     other = plan_teacher_sampling(tiny_config(seed=2))
-    assert not np.allclose(planned[0].structure.positions[:5], other[0].structure.positions[:5])  # type: ignore[union-attr]
+    assert not np.allclose(planned[0].structure.positions[:5], other[0].structure.positions[:5])
 
 
 def test_close_contacts_are_only_relaxed() -> None:
@@ -104,7 +111,7 @@ def test_later_rounds_see_other_cells_than_earlier_ones() -> None:
         plan_student_sampling(config, number=number, student=build_teacher_spec(config))[0][1] for number in (2, 3)
     )
     assert (second.label, third.label) == ("student r2-interface-00", "student r3-interface-00")
-    assert not np.array_equal(second.structure.positions[-3:], third.structure.positions[-3:])  # type: ignore[union-attr]
+    assert not np.array_equal(second.structure.positions[-3:], third.structure.positions[-3:])
 
 
 def test_fit_takes_its_hyperparameters_from_the_configuration() -> None:

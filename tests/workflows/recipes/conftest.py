@@ -43,9 +43,7 @@ def argon() -> Atoms:
 def lammps_spec(store: Store, tmp_path: Path) -> CalculatorSpec:
     path = tmp_path / "argon.pair"
     path.write_text(PAIR_COMMANDS)
-    return build_calculator_spec(
-        "lammps", potential=str(path), overrides={"elements": ["Ar"]}, add_blob=store.add_blob
-    )
+    return build_calculator_spec("lammps", potential=str(path), overrides={"elements": ["Ar"]}, add_blob=store.add_blob)
 
 
 @pytest.fixture
@@ -63,7 +61,14 @@ def run(store: Store, tmp_path: Path) -> Run:
     """Does a calculation as the worker would, in a directory of its own."""
     attempts = iter(range(1000))
 
-    def run_recipe(recipe: str, structure: Atoms, spec: CalculatorSpec, *, into: Store = store, **fields: Any) -> Outcome:  # noqa: ANN401
+    def run_recipe(
+        recipe: str,
+        structure: Atoms,
+        spec: CalculatorSpec,
+        *,
+        into: Store = store,
+        **fields: Any,  # noqa: ANN401  settings, and what else a calculation and a workspace have
+    ) -> Outcome:
         directory = tmp_path / f"attempt-{next(attempts)}"
         directory.mkdir()
         options = {name: fields.pop(name) for name in ("ranks", "seed", "continue_from") if name in fields}

@@ -17,7 +17,7 @@ N_ATOMS = 500
 TEMPERATURE_K = 300.0
 
 
-class Springs(Calculator):  # type: ignore[misc]
+class Springs(Calculator):
     """Each atom on a spring of its own; stiffness 0 makes free particles."""
 
     implemented_properties = ["energy", "forces"]  # noqa: RUF012  ASE's own form

@@ -13,7 +13,11 @@ def test_segments_follow_each_other_through_the_stages() -> None:
     assert [plan.stage for plan in plans] == ["heat", "heat", "equilibrate", "produce", "produce", "produce"]
     assert [plan.ensemble for plan in plans] == ["nvt", "nvt", "npt", "npt", "npt", "npt"]
     assert [plan.first_step for plan in plans] == [0, 1000, 2000, 3000, 4000, 5000]
-    assert [(plan.temperature_from_K, plan.temperature_to_K) for plan in plans[:3]] == [(50, 175), (175, 300), (300, 300)]
+    assert [(plan.temperature_from_K, plan.temperature_to_K) for plan in plans[:3]] == [
+        (50, 175),
+        (175, 300),
+        (300, 300),
+    ]
 
 
 def test_nve_is_equilibrated_with_a_thermostat() -> None:

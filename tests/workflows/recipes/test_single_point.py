@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from structures.errors import InputError
 from workflows.calculators.spec import CalculatorSpec
 from workflows.jobs.contract import Outcome
 
+Run = Callable[..., Outcome]
+
 
 @pytest.fixture(params=["lammps", "ase"])
 def spec(request: pytest.FixtureRequest) -> CalculatorSpec:
@@ -18,7 +21,10 @@ def spec(request: pytest.FixtureRequest) -> CalculatorSpec:
 
 
 def test_both_engines_give_the_same_energy_forces_and_stress(
-    run: Any, argon: Atoms, lammps_spec: CalculatorSpec, ase_spec: CalculatorSpec  # noqa: ANN401
+    run: Run,
+    argon: Atoms,
+    lammps_spec: CalculatorSpec,
+    ase_spec: CalculatorSpec,
 ) -> None:
     outcomes: list[Outcome] = [run("single_point", argon, spec) for spec in (lammps_spec, ase_spec)]
     first, second = (outcome.values for outcome in outcomes)
@@ -28,7 +34,7 @@ def test_both_engines_give_the_same_energy_forces_and_stress(
     np.testing.assert_allclose(forces[0], forces[1], rtol=0, atol=2e-8)
 
 
-def test_turning_the_crystal_turns_forces_and_stress(run: Any, argon: Atoms, lammps_spec: CalculatorSpec) -> None:  # noqa: ANN401
+def test_turning_the_crystal_turns_forces_and_stress(run: Run, argon: Atoms, lammps_spec: CalculatorSpec) -> None:
     turned = argon.copy()
     turned.rotate(37, (1, 2, 3), rotate_cell=True)
     turned.calc = LennardJones(sigma=3.4, epsilon=0.0104, rc=8.0)
@@ -38,7 +44,7 @@ def test_turning_the_crystal_turns_forces_and_stress(run: Any, argon: Atoms, lam
     np.testing.assert_allclose(stress_eV_per_A3, turned.get_stress(), rtol=1e-5, atol=1e-9)
 
 
-def test_pair_at_the_minimum_has_the_closed_form(run: Any, spec: CalculatorSpec) -> None:  # noqa: ANN401
+def test_pair_at_the_minimum_has_the_closed_form(run: Run, spec: CalculatorSpec) -> None:
     distance_A = 2 ** (1 / 6) * 3.4
     pair = Atoms("Ar2", positions=[[5, 5, 5], [5 + distance_A, 5, 5]], cell=[30, 25, 25], pbc=True)
     values = run("single_point", pair, spec).values
@@ -56,7 +62,10 @@ def test_pair_at_the_minimum_has_the_closed_form(run: Any, spec: CalculatorSpec)
     ],
 )
 def test_cells_that_lammps_cannot_take_are_refused(
-    run: Any, lammps_spec: CalculatorSpec, change: dict[str, Any], message: str  # noqa: ANN401
+    run: Run,
+    lammps_spec: CalculatorSpec,
+    change: dict[str, Any],
+    message: str,
 ) -> None:
     atoms = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 15.74]], cell=[21.04] * 3, pbc=True)
     atoms.set_cell(change.get("cell", atoms.cell))
@@ -65,6 +74,6 @@ def test_cells_that_lammps_cannot_take_are_refused(
         run("single_point", atoms, lammps_spec)
 
 
-def test_elements_without_parameters_are_refused_by_name(run: Any, lammps_spec: CalculatorSpec) -> None:  # noqa: ANN401
+def test_elements_without_parameters_are_refused_by_name(run: Run, lammps_spec: CalculatorSpec) -> None:
     with pytest.raises(InputError, match=r"lammps has no parameters for Kr, Xe \(it knows Ar\)"):
         run("single_point", Atoms("ArKrXe", positions=np.eye(3) * 4, cell=[20] * 3, pbc=True), lammps_spec)

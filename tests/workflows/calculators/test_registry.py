@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+from ase.calculators.emt import EMT
+
+from structures.errors import InputError
+from workflows.calculators.registry import (
+    CALCULATORS,
+    build_ase_calculator,
+    build_lammps_potential,
+    check_calculator,
+    get_capabilities,
+)
+from workflows.calculators.spec import CalculatorSpec
+
+DESCRIPTOR = "species K Bi Sn Sb\nrin 1.0\nrcut 6.0\n"
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> CalculatorSpec:
+    for name, text in (("potential.pod", DESCRIPTOR), ("coefficients.pod", "model_coefficients: 0 0 0\n")):
+        (tmp_path / name).write_text(text)
+    models = {"descriptor": str(tmp_path / "potential.pod"), "coefficients": str(tmp_path / "coefficients.pod")}
+    return CalculatorSpec("pod", models=models)
+
+
+def test_every_calculator_says_what_it_can_do() -> None:
+    assert set(CALCULATORS) == {"pod", "lammps", "chgnet", "ase"}
+    for name, entry in CALCULATORS.items():
+        assert entry.name == name
+        assert entry.summary
+        assert entry.install or not entry.modules
+    assert "Zn" in (CALCULATORS["chgnet"].elements or ())
+    assert "Po" not in (CALCULATORS["chgnet"].elements or ())
+
+
+def test_unknown_calculator_gets_the_nearest_name() -> None:
+    with pytest.raises(InputError, match=r"There is no calculator 'chgnett'. Did you mean chgnet\?"):
+        get_capabilities("chgnett")
+
+
+def test_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else object())
+    with pytest.raises(InputError, match=r"chgnet needs torch, not installed here: pip install 'alkaliflow\[mlip\]'"):
+        check_calculator(CalculatorSpec("chgnet"), elements=["K"], blob_path=Path)
+
+
+def test_elements_the_potential_lacks_are_refused_by_name(pod: CalculatorSpec) -> None:
+    message = (
+        r"pod k-bi-sn-sb has no parameters for Pb, Zn \(it knows K, Bi, Sn, Sb\); "
+        r"use --calculator chgnet, or distil a potential"
+    )
+    with pytest.raises(InputError, match=message):
+        check_calculator(pod, elements=["K", "Zn", "Pb"], blob_path=Path, label="k-bi-sn-sb")
+
+
+def test_pod_has_all_its_species_as_types_in_its_own_order(pod: CalculatorSpec) -> None:
+    potential = build_lammps_potential(pod, elements=["Sb", "K"], blob_path=Path)
+    assert potential.type_elements == ("K", "Bi", "Sn", "Sb")
+    assert potential.commands == (
+        "pair_style pod",
+        "pair_coeff * * ${models}/potential.pod ${models}/coefficients.pod K Bi Sn Sb",
+    )
+
+
+def test_pod_without_its_files_is_refused() -> None:
+    with pytest.raises(InputError, match="pod lacks its coefficients and descriptor file"):
+        build_lammps_potential(CalculatorSpec("pod"), elements=["K"], blob_path=Path)
+
+
+def test_ensemble_that_an_engine_lacks_is_refused() -> None:
+    spec = CalculatorSpec("ase", overrides={"factory": "ase.calculators.emt:EMT", "trust_code": True})
+    with pytest.raises(InputError, match=r"calculator ase has no npt dynamics \(it has nvt, nve\)"):
+        check_calculator(spec, elements=["Cu"], blob_path=Path, ensemble="npt")
+
+
+def test_wrong_engine_is_refused(pod: CalculatorSpec) -> None:
+    with pytest.raises(InputError, match="calculator pod is run by LAMMPS and has no ASE form here"):
+        build_ase_calculator(pod)
+    with pytest.raises(InputError, match="calculator chgnet is not run by LAMMPS; use pod or lammps"):
+        build_lammps_potential(CalculatorSpec("chgnet"), elements=["K"], blob_path=Path)
+
+
+def test_calculator_by_import_path_is_made_afresh() -> None:
+    spec = CalculatorSpec("ase", overrides={"factory": "ase.calculators.emt:EMT", "trust_code": True})
+    first, second = build_ase_calculator(spec), build_ase_calculator(spec)
+    assert isinstance(first, EMT)
+    assert first is not second
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({}, "factory is None, needs 'package.module:factory'"),
+        ({"factory": "ase.calculators.emt.EMT"}, "needs 'package.module:factory'"),
+        ({"factory": "ase.calculators.emt:EMT"}, r"runs the code of ase.calculators.emt:EMT. .*trust_code: true"),
+        ({"factory": "ase.calculators.emt:EMT", "trust_code": "yes"}, "trust_code: true"),
+        ({"factory": "no.such:EMT", "trust_code": True}, "no.such:EMT cannot be imported"),
+        ({"factory": "ase.calculators.emt:EMTT", "trust_code": True}, "cannot be imported"),
+        ({"factory": "ase.build:bulk", "trust_code": True, "arguments": {"name": "Cu"}}, "gave a Atoms, needs an ASE"),
+        ({"factory": "ase.build:bulk", "trust_code": True, "arguments": {"x": 1}}, "does not take overrides.arguments"),
+        ({"factory": "ase.units:fs", "trust_code": True}, "is no function or class"),
+    ],
+)
+def test_wrong_import_paths_are_refused(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build_ase_calculator(CalculatorSpec("ase", overrides=overrides))

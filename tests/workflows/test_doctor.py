@@ -1,0 +1,61 @@
+"""What doctor finds, on machines that lack something."""
+
+from pathlib import Path
+
+import pytest
+
+from structures.errors import InputError
+from workflows import doctor
+from workflows.doctor import Finding, examine, list_requirements
+from workflows.engines import lammps_process
+
+
+def find(findings: list[Finding], name: str) -> Finding:
+    return next(finding for finding in findings if finding.name == name)
+
+
+def test_lammps_is_started(tmp_path: Path) -> None:
+    finding = find(examine(store=tmp_path), "LAMMPS")
+    assert (finding.state, finding.fix) == ("ok", "")
+    assert "2025" in finding.detail
+
+
+def test_lammps_that_does_not_start_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise InputError("LAMMPS is not installed here: pip install 'lammps[mpi]' mpich")
+
+    monkeypatch.setattr(lammps_process, "find_lammps", fail)
+    finding = find(examine(store=tmp_path), "LAMMPS")
+    assert finding.state == "bad"
+    assert "PROBLEM" in finding.line()
+
+
+def test_a_store_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
+    finding = find(examine(store=tmp_path / "a" / "b", quick=True), "store")
+    assert finding.state == "ok"
+    assert str(tmp_path / "a" / "b") in finding.detail
+
+
+def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "MIN_FREE_GB", 1e9)
+    finding = find(examine(store=tmp_path, quick=True), "store")
+    assert finding.state == "bad"
+    assert "free some space" in finding.fix
+
+
+def test_shared_memory_that_is_missing_is_a_problem(tmp_path: Path) -> None:
+    finding = doctor._shared_memory(tmp_path / "shm")
+    assert finding.state == "bad"
+    assert "MPICH" in finding.fix
+
+
+def test_a_missing_package_comes_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "list_requirements", lambda: ["no-such-package"])
+    finding = find(examine(store=tmp_path, quick=True), "no-such-package")
+    assert (finding.state, finding.fix) == ("bad", "pip install 'no-such-package'")
+
+
+def test_requirements_are_those_of_the_package() -> None:
+    names = list_requirements()
+    assert {"ase", "prefect", "lammps", "pydantic", "typer"} <= set(names)
+    assert not {"torch", "ruff", "pytest"} & set(names)
