@@ -24,7 +24,6 @@ from structures.errors import InputError
 
 _RDF_FRAMES = 20
 _CORE_FRAMES = 20
-_RDF_RADIUS_A = 10.0
 _STRAY = 0.001
 
 
@@ -79,6 +78,9 @@ def compute_contact_case(
     reference_A: ArrayLike | None = None,
     thermodynamics: Sequence[Thermodynamics] = (),
     guard: dict[str, Any] | None = None,
+    rdf_max_A: float = 10.0,
+    rdf_bin_A: float = 0.05,
+    map_bin_A: float = 1.0,
 ) -> ContactCase:
     """All observables of the replicas of one case.
 
@@ -94,6 +96,9 @@ def compute_contact_case(
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
         thermodynamics: tables of the replicas; the first is shown.
         guard: what the guard of the potential's domain found, passed on.
+        rdf_max_A: range of the distribution functions, cut to what the cell allows, in Å.
+        rdf_bin_A: their bins, in Å.
+        map_bin_A: bins of the density map, in Å.
 
     Returns:
         The case.
@@ -111,6 +116,8 @@ def compute_contact_case(
             species=species,
             quantile=quantile,
             reference_A=reference_A,
+            rdf_A=(rdf_max_A, rdf_bin_A),
+            map_bin_A=map_bin_A,
         )
         for universe in replicas
     ]
@@ -161,6 +168,8 @@ def _analyse_run(
     species: str,
     quantile: float,
     reference_A: ArrayLike | None,
+    rdf_A: tuple[float, float],
+    map_bin_A: float,
 ) -> _Run:
     """Observables of one replica."""
     core = None
@@ -175,10 +184,10 @@ def _analyse_run(
         penetration=compute_penetration(
             universe, geometry=geometry, species=species, quantile=quantile, lines=lines, reference_A=reference_A
         ),
-        rdf=_compute_distributions(universe, geometry=geometry, species=species, drift=drift, lines=lines),
+        rdf=_compute_distributions(universe, geometry=geometry, species=species, drift=drift, lines=lines, rdf_A=rdf_A),
         msd=compute_msd(positions, time_ps=times, species=species, from_start=True, verdict=REACTING_FRONT),
         density_map=compute_density_map(
-            universe, geometry=geometry, species=species, lines=lines, reference_A=reference_A
+            universe, geometry=geometry, species=species, bin_A=map_bin_A, lines=lines, reference_A=reference_A
         ),
         core=core,
     )
@@ -191,6 +200,7 @@ def _compute_distributions(
     species: str,
     drift: NDArray[np.float64],
     lines: Callable[[int], NDArray[np.float64]] | None,
+    rdf_A: tuple[float, float],
 ) -> list[RadialDistribution]:
     """Distribution functions of the species with every element, by region, from the second half of the run."""
 
@@ -206,11 +216,11 @@ def _compute_distributions(
 
     n_frames = len(universe.trajectory)
     universe.trajectory[0]
-    radius = min(_RDF_RADIUS_A, 0.99 * largest_radius_A(universe.trajectory.ts.triclinic_dimensions))
+    radius = min(rdf_A[0], 0.99 * largest_radius_A(universe.trajectory.ts.triclinic_dimensions))
     regions: list[RegionOfFrame] = [build(i) for i in range(len(geometry.build_regions(matter_z_A=(0.0, 1.0))))]
     pairs = [(species, str(element)) for element in np.unique(get_elements(universe))]
     frames = _spread(n_frames // 2, n_frames, _RDF_FRAMES)
-    return compute_rdfs(universe, pairs=pairs, regions=regions, r_max_A=radius, frames=frames)
+    return compute_rdfs(universe, pairs=pairs, regions=regions, r_max_A=radius, bin_A=rdf_A[1], frames=frames)
 
 
 def _spread(start: int, stop: int, n_most: int) -> list[int]:

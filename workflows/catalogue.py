@@ -135,7 +135,8 @@ def build_key_values(results: Results) -> dict[str, str | int | float | bool]:
         "dynamics": ("temperature_K", "production_ps", "ensemble"),
     }.items():
         settings = results.config.get(section) or {}
-        pairs |= {("calculator" if name == "name" else name): settings.get(name) for name in names}
+        # ase.db keeps the word "calculator" for itself.
+        pairs |= {("method" if name == "name" else name): settings.get(name) for name in names}
     for path, quantity in find_quantities(build_json_value(contrast)):
         pairs[f"contrast_{'_'.join(path)}"] = quantity["value"]
     return _clean(pairs)

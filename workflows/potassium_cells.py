@@ -62,7 +62,7 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
         rotated = build_rotated_alloy(record, repeats=structure.repeats)
         alloys[CONTROL] = decorate(rotated, composition=record.composition, seed=structure.seed)
-    cells = {
+    cells: dict[str, ContactCell] = {
         case: build_contact_cell(
             alloys[case],
             metal=metal,

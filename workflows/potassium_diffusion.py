@@ -248,18 +248,8 @@ def fixed_regions(config: PotassiumDiffusionConfig) -> list[str]:
 
 def dynamics_settings(config: PotassiumDiffusionConfig) -> dict[str, Any]:
     """Settings of the recipe `molecular_dynamics`; the cell was relaxed before."""
-    dynamics = config.dynamics
-    names = ("timestep_fs", "temperature_K", "start_temperature_K", "ensemble", "thermostat_damping_fs")
-    steps = ("heat_steps", "equilibrate_steps", "production_steps", "segment_steps")
-    every = ("frame_every_steps", "thermo_every_steps", "barostat_damping_fs")
-    return {
-        **{name: getattr(dynamics, name) for name in (*names, *steps, *every)},
-        "minimise": False,
-        "fixed_regions": fixed_regions(config),
-        "thermostatted_regions": list(dynamics.thermostatted_regions),
-        "max_temperature_K": dynamics.limits.temperature_K,
-        "max_drift_eV_per_atom": dynamics.limits.drift_eV_per_atom,
-    }
+    own = {"minimise": False, "fixed_regions": fixed_regions(config)}
+    return config.dynamics.recipe_settings() | own
 
 
 def read_relaxed(run: RunFacts, *, key: str) -> Atoms:

@@ -127,6 +127,9 @@ def analyse_case(run: RunFacts, *, case: str, data: CaseData) -> ContactCase:
         reference_A=data.relaxed.positions,
         thermodynamics=data.thermodynamics,
         guard=check_guard(run, data=data),
+        rdf_max_A=run.config.analysis.rdf_max_A,
+        rdf_bin_A=run.config.analysis.rdf_bin_A,
+        map_bin_A=run.config.analysis.map_spacing_A,
     )
 
 

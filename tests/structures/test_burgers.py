@@ -97,7 +97,7 @@ def test_glide_is_told(moved: DislocationDipole) -> None:
 
 def test_wrong_burgers_vector_is_told(dipole: DislocationDipole) -> None:
     other = np.array(dipole.geometry.bond_vectors_A)[2] - np.array(dipole.geometry.bond_vectors_A)[0]
-    claimed = dataclasses.replace(dipole.geometry, burgers_vector_A=tuple(float(x) for x in other))
+    claimed = dataclasses.replace(dipole.geometry, burgers_vector_A=(float(other[0]), float(other[1]), float(other[2])))
     check = check_burgers_vector(dipole.defective, geometry=claimed)
     assert not check.ok
     assert check.verdict == "unclear"

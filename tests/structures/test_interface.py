@@ -1,4 +1,5 @@
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ def test_users_own_sides() -> None:
         ({"max_strain": float("nan")}, "max_strain is nan"),
     ],
 )
-def test_wrong_numbers_are_refused(alloy: Atoms, arguments: dict[str, float], message: str) -> None:
+def test_wrong_numbers_are_refused(alloy: Atoms, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         build_contact_cell(alloy, metal=build_potassium(), **arguments)
 

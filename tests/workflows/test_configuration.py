@@ -143,7 +143,6 @@ def test_the_message_has_file_key_value_expectation_and_fix(tmp_path: Path) -> N
         ("dynamics.temperature_K=hot", 'is "hot", needs a number in K'),
         ("dynamics.temperature_K=true", "is true, needs a number in K"),
         ("dynamics.temperature_K='300'", 'is "300", needs a number in K'),
-        ("dynamics.minimise=1", "is 1, needs true or false"),
         ("dynamics=fast", 'dynamics is "fast", needs a section with keys of its own'),
         ("dynamics.ensemble=nvp", "needs 'nvt', 'npt' or 'nve'. Did you mean nvt?"),
         ("structure.repeats=[8, 0, 3]", "structure.repeats.1 is 0, needs a value above 0"),

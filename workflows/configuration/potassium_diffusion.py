@@ -117,12 +117,10 @@ class AnalysisSection(ConfigModel):
 
     quantile: float = Field(default=0.99, gt=0, le=1, description="share of the potassium above the depth")
     rdf_max_A: float = Field(default=8.0, gt=0, description="range of the radial distribution functions")
-    rdf_bins: int = Field(default=160, gt=1, le=10_000, description="bins of the radial distribution functions")
+    rdf_bin_A: float = Field(default=0.05, gt=0, le=1, description="bin of the radial distribution functions")
     core_radius_A: float = Field(default=6.0, gt=0, description="radius around the line that counts as core")
     interface_width_A: float = Field(default=6.0, gt=0, description="depth that still counts as interface")
-    blocks: int = Field(default=5, ge=2, le=1000, description="blocks of one run that the uncertainty is taken from")
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="confidence of the intervals")
-    map_spacing_A: float = Field(default=0.5, gt=0, description="grid spacing of the density map around the line")
+    map_spacing_A: float = Field(default=1.0, gt=0, description="grid spacing of the density map around the line")
     viewer_frames: int = Field(default=100, gt=0, le=200, description="frames in the report's viewer")
 
 

@@ -58,7 +58,7 @@ class DynamicsLimits(ConfigModel):
 
 
 class DynamicsSection(ConfigModel):
-    """Stages of the dynamics: minimise, heat, equilibrate, produce; stored in segments."""
+    """Stages of the dynamics, after the relaxation: heat, equilibrate, produce; stored in segments."""
 
     timestep_fs: float = Field(default=3.0, gt=0, le=20, description="time step")
     temperature_K: float = Field(default=300.0, gt=0, description="temperature; potassium melts at 337 K")
@@ -66,7 +66,6 @@ class DynamicsSection(ConfigModel):
     ensemble: Literal["nvt", "npt", "nve"] = Field(
         default="nvt", description="ensemble of production; npt keeps the stress normal to the interface at zero"
     )
-    minimise: bool = Field(default=True, description="relax the forces before the dynamics")
     heat_ps: float = Field(default=6.0, ge=0, description="time from start_temperature_K to temperature_K")
     equilibrate_ps: float = Field(default=6.0, ge=0, description="time at temperature_K before anything is counted")
     production_ps: float = Field(default=50.0, gt=0, description="time at temperature after that")
@@ -172,7 +171,7 @@ class DynamicsSection(ConfigModel):
     def recipe_settings(self) -> dict[str, Any]:
         """The same as settings of the recipe `molecular_dynamics`, times turned into steps."""
         same = (
-            *("timestep_fs", "temperature_K", "start_temperature_K", "minimise", "heat_steps", "equilibrate_steps"),
+            *("timestep_fs", "temperature_K", "start_temperature_K", "heat_steps", "equilibrate_steps"),
             *("production_steps", "segment_steps", "frame_every_steps", "thermo_every_steps", "ensemble", "thermostat"),
             *("thermostat_damping_fs", "barostat_damping_fs", "fixed_regions", "thermostatted_regions"),
         )
