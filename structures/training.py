@@ -188,6 +188,15 @@ def _close_contact(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
     return atoms, _COOL, 16
 
 
+def _crystal(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
+    """A cold crystal, three in four of equal shares: what the alloy must stay for a dislocation to mean anything."""
+    shares = dict.fromkeys(draw.elements, 1.0) if draw.index % 4 else draw.composition(n_sites=54)
+    atoms = build_alloy(resolve_alloy(shares), repeats=(4, 3, 1) if draw.index % 3 == 2 else (3, 3, 1), seed=draw.seed)  # noqa: PLR2004 every third is larger
+    strain = draw.rng.uniform(-0.015, 0.015, (3, 3))
+    atoms.set_cell(atoms.cell.array @ (np.eye(3) + (strain + strain.T) / 2), scale_atoms=True)
+    return atoms, draw.pick((20.0, 100.0), (150.0, 150.0), (50.0, 250.0), (100.0, 100.0)), 25
+
+
 KINDS: dict[str, Builder] = {
     "alloy": _alloy,
     "element": _element,
@@ -202,6 +211,7 @@ KINDS: dict[str, Builder] = {
     "dislocation": _dislocation,
     "dislocation_potassium": _dislocation_potassium,
     "close_contact": _close_contact,
+    "crystal": _crystal,
 }
 
 

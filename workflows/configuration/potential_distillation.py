@@ -23,6 +23,7 @@ Kind = Literal[
     "dislocation",
     "dislocation_potassium",
     "close_contact",
+    "crystal",
 ]
 AlloyElement = Literal["Bi", "Sb", "Sn", "Pb", "Zn"]
 
@@ -54,6 +55,7 @@ class TeacherSamplingSection(ConfigModel):
             "interface": 5,
             "surface": 3,
             "close_contact": 6,
+            "crystal": 20,
         },
         description="kind: how many; composition, strain and temperature vary from one to the next",
     )
@@ -80,6 +82,7 @@ class StudentSamplingSection(ConfigModel):
             "surface": 6,
             "dislocation": 3,
             "dislocation_potassium": 4,
+            "crystal": 8,
         },
         description="kind: how many a round",
     )
