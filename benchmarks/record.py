@@ -122,7 +122,8 @@ class Record:
         console = Console()
         table = Table("timed", "wall, s", "processor, s", "repeats", title=self.name)
         for name, timing in self.timings.items():
-            table.add_row(name, f"{timing.median_s:.4g}", f"{timing.median_cpu_s:.4g}", str(len(timing.wall_s)))
+            cpu = f"{timing.median_cpu_s:.4g}" if timing.cpu_s else ""
+            table.add_row(name, f"{timing.median_s:.4g}", cpu, str(len(timing.wall_s)))
         console.print(table)
         for name, ratio in self.ratios.items():
             verdict = {True: f"aim {ratio.aim}: met", False: f"aim {ratio.aim}: MISSED", None: ""}[ratio.is_met]

@@ -98,7 +98,15 @@ def measure_first_step(record: Record, *, scratch: Path, potential: Path, repeat
         for name, times in found.items():
             directory = scratch / f"start-{next(numbers)}"
             command = {
-                "flow": [program, "run", "potassium-diffusion", "--preset", "demo"],
+                "flow": [
+                    program,
+                    "run",
+                    "potassium-diffusion",
+                    "--preset",
+                    "demo",
+                    "--set",
+                    f"calculator.potential={potential}",
+                ],
                 "one-file command": [program, "md", str(cell), "--calculator", "pod", "--potential", str(potential)],
                 "plain Python": [sys.executable, "-P", "-c", _PLAIN, str(cell), str(potential), str(directory)],
             }[name]
