@@ -191,7 +191,10 @@ def _write_rows(path: Path, *, entries: Mapping[str, dict[str, Any]]) -> None:
             known = [row.id for row in database.select(run_id=pairs["run_id"])]
             if known:
                 database.delete(known)
-            database.write(decode(entry["atoms"]), data=entry["data"], **pairs)
+            try:
+                database.write(decode(entry["atoms"]), data=entry["data"], **pairs)
+            except ValueError as error:  # ase.db refuses some words as keys; one entry must not stop the others
+                _LOG.warning("the catalogue cannot take %s (%s); its results are safe", pairs.get("run"), error)
 
 
 def _read_tokens(path: Path) -> set[str]:

@@ -141,6 +141,19 @@ def test_a_broken_or_newer_entry_hides_no_other(atoms: Atoms, tmp_path: Path, ca
     assert "newer.json is of a newer alkaliflow" in caplog.text
 
 
+def test_an_entry_that_the_database_refuses_stops_no_other(
+    atoms: Atoms, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record(make(), structure=atoms, results_path=tmp_path / "bad" / "results.json", directory=tmp_path)
+    (path,) = (tmp_path / ENTRIES).glob("*.json")
+    entry = json.loads(path.read_text())
+    entry["key_values"]["calculator"] = "pod"
+    path.write_text(json.dumps(entry))
+    assert record(make(350.0), structure=atoms, results_path=tmp_path / "good" / "results.json", directory=tmp_path)
+    assert 350.0 in [row["temperature_K"] for row in search(directory=tmp_path)]
+    assert "cannot take" in caplog.text
+
+
 def test_a_folder_that_cannot_be_written_is_told(atoms: Atoms, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="are safe"):
