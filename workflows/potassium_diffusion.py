@@ -217,6 +217,7 @@ def open_run_facts(
 ) -> RunFacts:
     """What all stages of a run share."""
     resolved = PotassiumDiffusionConfig.model_validate(config, strict=False)
+    Path(workdir).mkdir(parents=True, exist_ok=True)
     opened = Store(Path(store))
     return RunFacts(
         config=resolved,

@@ -28,6 +28,7 @@ class RunFacts:
         cores: that may be busy at a time; None as configured.
         salt: sets a recomputation apart from equal runs.
         keys: what was computed, by a name for people, to key.
+        verified: results whose files were checked once; a second reading of all trajectories would find nothing new.
     """
 
     config: PotassiumDiffusionConfig
@@ -37,6 +38,7 @@ class RunFacts:
     cores: int | None = None
     salt: str = ""
     keys: dict[str, str] = field(default_factory=dict)
+    verified: dict[str, Finished] = field(default_factory=dict)
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -54,12 +56,13 @@ class RunFacts:
         Raises:
             InputError: if the store has none.
         """
-        result = self.store.result(key)
+        result = self.verified.get(key) or self.store.result(key)
         if not isinstance(result, Finished):
             raise InputError(
                 f"The store {self.store.root} has no sound result of {key[:12]}. Go on with the run: "
                 f"alkaliflow resume {self.workdir}"
             )
+        self.verified[key] = result
         return result
 
 
