@@ -11,7 +11,7 @@ from structures.errors import AlkaliflowError, CalculationError, ConvergenceErro
 from workflows.jobs.attempt import Attempt, claim_attempt, derive_state, list_attempts
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.faults import edge
-from workflows.jobs.local import LocalExecutor
+from workflows.jobs.local import LocalExecutor, release
 from workflows.jobs.process import describe_process
 from workflows.jobs.registry import find_recipe
 from workflows.jobs.store import STORAGE_TROUBLE, Failed, Finished, Store, explain_storage_trouble
@@ -146,13 +146,13 @@ def _submit(pursuit: _Pursuit, executor: LocalExecutor, on_progress: Progress) -
     if slots is None:
         _report(pursuit, "waiting", on_progress)
         return
-    attempt = claim_attempt(pursuit.job, target="local")
-    if attempt is None:
-        for descriptor in slots:
-            os.close(descriptor)
-        return
-    edge("attempt-claimed")
-    executor.submit(pursuit.job, attempt, slots=slots, threads=calculation.threads)
+    try:
+        attempt = claim_attempt(pursuit.job, target="local")
+        if attempt is not None:
+            edge("attempt-claimed")
+            executor.submit(pursuit.job, attempt, slots=slots, threads=calculation.threads)
+    finally:
+        release(slots)  # the worker has its own hold on them
 
 
 def _report(pursuit: _Pursuit, state: str, on_progress: Progress) -> None:

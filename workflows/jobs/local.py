@@ -93,7 +93,7 @@ class LocalExecutor:
         return None
 
     def submit(self, job: Path, attempt: Attempt, *, slots: list[int], threads: int = 1) -> None:
-        """Start the worker of an attempt; it holds the slots until it ends, even if this process dies."""
+        """Start the worker of an attempt; it holds the slots, which the caller releases, until it ends in any way."""
         token = attempt.submission()["token"]
         command = [sys.executable, "-P", "-m", "workflows.jobs.worker", str(job), "--token", token]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -109,7 +109,6 @@ class LocalExecutor:
                 start_new_session=True,
             )
         self.children.append((job, child))
-        release(slots)
         edge("worker-spawned")
 
     def reap(self) -> None:

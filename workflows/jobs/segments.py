@@ -55,15 +55,14 @@ class SegmentChain:
             directory = self.segment_directory(len(segments))
             if not directory.is_dir():
                 return segments
-            record = read_sealed_json(directory / _RECORD)
-            before = segments[-1].record["files"] if segments else None
-            if record is None or not _is_sound(directory, record) or record.get("follows") != before:
+            segment = self._read_sound(len(segments), follows=segments[-1].record["files"] if segments else None)
+            if segment is None:
                 self._set_aside(directory)
                 return segments
-            segments.append(Segment(number=len(segments), directory=directory, record=record))
+            segments.append(segment)
 
     def commit(self, number: int, directory: Path, record: Mapping[str, Any]) -> Segment:
-        """Add a finished segment; if another worker was first, its segment stands and this one is discarded.
+        """Add a finished segment; if a sound one is there already, that one stands and this one is discarded.
 
         Args:
             number: place in the chain.
@@ -76,16 +75,26 @@ class SegmentChain:
         write_json(directory / _RECORD, seal(document))
         self.edge("segment-computed")
         target = self.segment_directory(number)
-        if publish_directory(directory, target):
-            self.edge("segment-committed")
-            return Segment(number=number, directory=target, record=document)
-        shutil.rmtree(directory)
-        winner = read_sealed_json(target / _RECORD)
-        if winner is None:
+        if not publish_directory(directory, target):
+            earlier = self._read_sound(number, follows=document["follows"])
+            if earlier is not None:
+                shutil.rmtree(directory)
+                return earlier
+            # Damaged, behind another damaged one that ended the list of what is committed.
             self._set_aside(target)
-            message = f"{target} was damaged while it was being written by another worker"
-            raise OSError(message)
-        return Segment(number=number, directory=target, record=winner)
+            if not publish_directory(directory, target):
+                message = f"{target} was replaced while it was being written by another worker"
+                raise OSError(message)
+        self.edge("segment-committed")
+        return Segment(number=number, directory=target, record=document)
+
+    def _read_sound(self, number: int, *, follows: Mapping[str, str] | None) -> Segment | None:
+        """The segment of that number, if its files are whole and it follows that one; else None."""
+        directory = self.segment_directory(number)
+        record = read_sealed_json(directory / _RECORD)
+        if record is None or not _is_sound(directory, record) or record.get("follows") != follows:
+            return None
+        return Segment(number=number, directory=directory, record=record)
 
     def _set_aside(self, directory: Path) -> None:
         self.quarantine.mkdir(parents=True, exist_ok=True)

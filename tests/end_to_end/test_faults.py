@@ -1,0 +1,112 @@
+"""Death at every edge and at random moments in dynamics: nothing lost, nothing doubled, the same bytes."""
+
+import signal
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.end_to_end.conftest import Argon, find_reasons, observe, wait_for
+from workflows.jobs.attempt import count_executions, list_attempts
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.faults import EDGES
+
+Untouched = Callable[[Argon], dict[str, Any]]
+
+# In the middle of the dynamics, where a segment stands on others and others stand on it.
+MIDDLE = {"segment-computed": "segment-computed:3", "segment-committed": "segment-committed:3"}
+FIRST_OF_WORKER = EDGES.index("worker-entered")
+# What happens in the driver does not depend on the engine.
+# Long enough segments to be killed in; which are killed is drawn once.
+LONG: dict[str, dict[str, Any]] = {
+    "lammps": {"segment_steps": 4000, "frame_every_steps": 500, "thermo_every_steps": 100},
+    "ase": {"segment_steps": 100, "frame_every_steps": 50, "thermo_every_steps": 10},
+}
+N_SEGMENTS, N_KILLS = 8, 3
+WALKS = [("lammps", edge) for edge in EDGES] + [("ase", edge) for edge in EDGES[FIRST_OF_WORKER:]]
+
+
+@pytest.mark.parametrize(("engine", "edge"), WALKS)
+def test_death_at_an_edge_changes_no_byte(argon: Argon, untouched: Untouched, edge: str) -> None:
+    expected = untouched(argon)
+    calculation = argon.calculation()
+    number = EDGES.index(edge)
+    with argon.drive(calculation, kill_at=MIDDLE.get(edge, edge), retries=0) as driver:
+        driver.communicate(timeout=120)
+    assert (driver.returncode == -signal.SIGKILL) == (number < FIRST_OF_WORKER)
+    job = argon.job(calculation)
+    executions = count_executions(job)
+    assert observe(argon.run(calculation)) == expected
+    assert count_executions(job) <= executions + 1
+    started = [attempt for attempt in list_attempts(job) if attempt.started() and not attempt.is_revoked()]
+    killed = [attempt.number for attempt in started if attempt.ended() is None]
+    assert killed == ([0] if EDGES.index("started") <= number < EDGES.index("exit-written") else [])
+
+
+def draw_moments(seed: int) -> list[int]:
+    """Segments in which something is killed, in order; none of the last, which may end before it is seen."""
+    chosen = np.random.default_rng(seed).choice(N_SEGMENTS - 2, size=N_KILLS, replace=False)
+    return sorted(int(number) for number in chosen)
+
+
+def make_long(argon: Argon) -> Argon:
+    settings = {**argon.settings, **LONG[argon.engine]}
+    steps = settings["segment_steps"]
+    lengths = {"heat_steps": steps, "equilibrate_steps": steps, "production_steps": (N_SEGMENTS - 2) * steps}
+    return Argon(argon.store, argon.engine, {**settings, **lengths})
+
+
+def find_worker_in(argon: Argon, calculation: Calculation, *, segment: int) -> psutil.Process | None:
+    """The worker, once it says that it has come so far."""
+    worker = argon.find_worker(calculation)
+    progress = list_attempts(argon.job(calculation))[-1].progress() if worker is not None else {}
+    return worker if progress.get("segment", -1) >= segment else None
+
+
+def test_workers_killed_in_the_middle_of_dynamics_change_no_byte(argon: Argon, untouched: Untouched) -> None:
+    argon = make_long(argon)
+    calculation = argon.calculation()
+    with argon.drive(calculation) as driver:
+        for segment in draw_moments(seed=1):
+            worker = wait_for(partial(find_worker_in, argon, calculation, segment=segment), what=f"segment {segment}")
+            children = worker.children()
+            worker.kill()
+            psutil.wait_procs([worker, *children], timeout=30)
+            assert not any(child.is_running() for child in children)
+        assert driver.wait(timeout=120) == 0
+    (result,) = [argon.run(calculation)]
+    assert observe(result) == untouched(argon)
+    assert result.reused
+    assert result.executions == N_KILLS + 1
+
+
+@pytest.mark.parametrize("engine", ["lammps"])
+def test_engines_killed_in_the_middle_of_dynamics_change_no_byte(argon: Argon, untouched: Untouched) -> None:
+    argon = make_long(argon)
+    calculation = argon.calculation()
+
+    def find_engine(segment: int) -> psutil.Process | None:
+        worker = find_worker_in(argon, calculation, segment=segment)
+        return next(iter(worker.children()), None) if worker is not None else None
+
+    with argon.drive(calculation) as driver:
+        for segment in draw_moments(seed=2):
+            wait_for(partial(find_engine, segment), what=f"an engine in segment {segment}").kill()
+        assert driver.wait(timeout=120) == 0
+    reasons = find_reasons(argon.job(calculation))
+    assert ["ended by signal SIGKILL" in reason for reason in reasons] == [True] * N_KILLS + [False]
+    assert observe(argon.run(calculation)) == untouched(argon)
+
+
+@pytest.mark.parametrize("engine", ["lammps"])
+def test_two_drivers_on_one_key_compute_it_once(argon: Argon, untouched: Untouched) -> None:
+    calculation = argon.calculation()
+    drivers = [argon.drive(calculation) for _ in range(2)]
+    for driver in drivers:
+        driver.communicate(timeout=120)
+    assert [driver.returncode for driver in drivers] == [0, 0]
+    assert len(list_attempts(argon.job(calculation))) == 1
+    assert observe(argon.run(calculation)) == untouched(argon)
