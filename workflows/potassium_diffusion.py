@@ -45,7 +45,8 @@ def choose_gap(run: RunFacts) -> float:
     if asked != "scan":
         return float(asked)
     case, cell = next(reversed(build_cells(run.config).items()))
-    scan = Calculation("gap_scan", structure=cell.atoms, calculator=run.calculator, label=f"gap, {case}")
+    label = f"gap, {case}"
+    scan = Calculation("gap_scan", structure=cell.atoms, calculator=run.calculator, salt=run.salt, label=label)
     (finished,) = compute(run, [scan])
     run.keep_key("gap scan", finished)
     return float(finished.values["lowest_gap_A"])

@@ -91,7 +91,7 @@ def run(
         plan = _plan(entry, config=resolved.config, cores=cores)
         from workflows.run_directory import choose_path, open_run
 
-        _check_disk(find_store(store), plan=plan)
+        _check_store(find_store(store), plan=plan)
         name = config.stem if config is not None else preset or entry.default_preset
         directory = open_run(
             workdir if workdir is not None else choose_path(DEFAULT_RUNS, flow=flow, name=name),
@@ -161,8 +161,11 @@ class _Terminated(KeyboardInterrupt):
     """The process was asked to end by SIGTERM or SIGHUP."""
 
 
-def _check_disk(store: Path, *, plan: "Plan") -> None:
-    """Refuse a run that would fill the disk in the middle."""
+def _check_store(store: Path, *, plan: "Plan") -> None:
+    """Refuse a run that would fill the disk in the middle, or whose store cannot be written or is a newer one."""
+    from workflows.jobs.store import Store
+
+    Store.check_place(store)
     existing = next(path for path in (store, *store.parents) if path.exists())
     free_GB = shutil.disk_usage(existing).free / _BYTES_PER_GB
     if free_GB < plan.disk_GB:

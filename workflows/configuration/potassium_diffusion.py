@@ -81,7 +81,7 @@ class StructureSection(ConfigModel):
         default=15.0, description="vacuum behind the potassium; 0: it touches the alloy's other face as well"
     )
     anchor_thickness_A: NotNegative = Field(default=5.0, description="lowest part of the alloy, named region 'anchor'")
-    max_strain: Annotated[float, Field(gt=0, le=0.3)] = Field(
+    max_strain: Annotated[float, Field(gt=0, le=0.2)] = Field(
         default=0.06, description="largest strain that may be put on the potassium to fit the alloy"
     )
     cases: tuple[Case, ...] = Field(

@@ -91,14 +91,22 @@ class Store:
                 create_json(self.root / "store.json", {"schema_version": STORE_SCHEMA_VERSION})
         except OSError as error:
             raise InputError(explain_storage_trouble(error, self.root)) from error
-        document = read_json(self.root / "store.json") or {}
-        version = document.get("schema_version")
-        if version != STORE_SCHEMA_VERSION:
-            message = (
-                f"The store {self.root} has schema version {version}, this alkaliflow knows {STORE_SCHEMA_VERSION}. "
-                "Update alkaliflow, or choose another store with --store."
-            )
-            raise InputError(message)
+        _check_schema(self.root)
+
+    @staticmethod
+    def check_place(root: Path) -> None:
+        """Check that a store is there or can be made there, and change nothing.
+
+        Raises:
+            InputError: if a newer alkaliflow wrote it, or it cannot be written.
+        """
+        place = next(path for path in (root.absolute(), *root.absolute().parents) if path.exists())
+        if not os.access(place, os.W_OK):
+            is_read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+            error = OSError(errno.EROFS if is_read_only else errno.EACCES, "")
+            raise InputError(explain_storage_trouble(error, root))
+        if (root / "store.json").exists():
+            _check_schema(root)
 
     @classmethod
     def of_job(cls, job: Path) -> "Store":
@@ -280,6 +288,17 @@ class Store:
         """Free space for an ordinary user where the store lies."""
         status = os.statvfs(self.root)
         return status.f_bavail * status.f_frsize
+
+
+def _check_schema(root: Path) -> None:
+    document = read_json(root / "store.json") or {}
+    version = document.get("schema_version")
+    if version != STORE_SCHEMA_VERSION:
+        message = (
+            f"The store {root} has schema version {version}, this alkaliflow knows {STORE_SCHEMA_VERSION}. "
+            "Update alkaliflow, or choose another store with --store."
+        )
+        raise InputError(message)
 
 
 def explain_storage_trouble(error: OSError, place: Path) -> str:
