@@ -135,6 +135,15 @@ def fill_voids(
     return _append(atoms, symbols=symbols, positions_A=np.array(chosen), region="potassium")
 
 
+def add_vacuum(atoms: Atoms, *, height_A: float) -> Atoms:
+    """A copy whose third cell vector is longer by so much; the atoms stay where they are."""
+    whole: Atoms = atoms.copy()
+    cell = whole.cell.array.copy()
+    cell[2] *= 1 + height_A / np.linalg.norm(cell[2])
+    whole.set_cell(cell)
+    return whole
+
+
 def _append(atoms: Atoms, *, symbols: Sequence[str], positions_A: NDArray[np.float64], region: str) -> Atoms:
     from ase import Atoms as AseAtoms
 

@@ -15,7 +15,7 @@ from structures.decoration import compute_counts
 from structures.dislocation import build_dislocation_dipole
 from structures.errors import InputError
 from structures.metal import build_potassium
-from structures.packing import fill_voids, pack_atoms
+from structures.packing import add_vacuum, fill_voids, pack_atoms
 
 LIQUID_VOLUMES_A3 = {"K": 76.0, "Bi": 36.0, "Sb": 31.0, "Sn": 29.0, "Pb": 32.0, "Zn": 16.5}
 _POTASSIUM_DISTANCE_A = 3.4
@@ -153,7 +153,7 @@ def _surface(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
     atoms = build_potassium(repeats=(3, 3, 3)) if what == 1 else _slab(draw, basal=what != 0)
     if what == 3:  # noqa: PLR2004 the last of the four
         return _cover(draw, atoms, thickness_A=2.5, vacuum_A=_VACUUM_A), _WARM, 15
-    return _add_vacuum(atoms, _VACUUM_A), draw.pick(_COOL, _WARM), 5
+    return add_vacuum(atoms, height_A=_VACUUM_A), draw.pick(_COOL, _WARM), 5
 
 
 def _dislocation(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
@@ -191,7 +191,8 @@ def _close_contact(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
 def _crystal(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
     """A cold crystal, three in four of equal shares: what the alloy must stay for a dislocation to mean anything."""
     shares = dict.fromkeys(draw.elements, 1.0) if draw.index % 4 else draw.composition(n_sites=54)
-    atoms = build_alloy(resolve_alloy(shares), repeats=(4, 3, 1) if draw.index % 3 == 2 else (3, 3, 1), seed=draw.seed)  # noqa: PLR2004 every third is larger
+    repeats = (3 + draw.index % 2, 3, 1)
+    atoms = build_alloy(resolve_alloy(shares), repeats=repeats, seed=draw.seed)
     strain = draw.rng.uniform(-0.015, 0.015, (3, 3))
     atoms.set_cell(atoms.cell.array @ (np.eye(3) + (strain + strain.T) / 2), scale_atoms=True)
     return atoms, draw.pick((20.0, 100.0), (150.0, 150.0), (50.0, 250.0), (100.0, 100.0)), 25
@@ -280,7 +281,7 @@ def _cover(draw: _Draw, atoms: Atoms, *, thickness_A: float, vacuum_A: float) ->
     """Put liquid-like potassium on top; without vacuum it touches the alloy's other face too."""
     height_A = atoms.cell.lengths()[2]
     margin_A = 1.0
-    whole = _add_vacuum(atoms, thickness_A + 2 * margin_A + vacuum_A)
+    whole = add_vacuum(atoms, height_A=thickness_A + 2 * margin_A + vacuum_A)
     total_A = whole.cell.lengths()[2]
     area_A2 = whole.get_volume() / total_A
     n_potassium = max(1, round(area_A2 * thickness_A / LIQUID_VOLUMES_A3["K"]))
@@ -288,14 +289,6 @@ def _cover(draw: _Draw, atoms: Atoms, *, thickness_A: float, vacuum_A: float) ->
     return pack_atoms(
         whole, symbols=["K"] * n_potassium, smallest_distance_A=_POTASSIUM_DISTANCE_A, rng=draw.rng, heights=heights
     )
-
-
-def _add_vacuum(atoms: Atoms, height_A: float) -> Atoms:
-    whole: Atoms = atoms.copy()
-    cell = whole.cell.array.copy()
-    cell[2] *= 1 + height_A / np.linalg.norm(cell[2])
-    whole.set_cell(cell)
-    return whole
 
 
 def _bare(atoms: Atoms) -> Atoms:

@@ -21,7 +21,7 @@ from workflows.recipes.pod_files import PodHyperparameters
 
 SMALLEST_SHARE = 0.8  # of the samplings of a round that must succeed
 _STUDENT_SIZE = 2
-_ROUND_SEED_STRIDE = 1000
+_ROUND_SEED_STRIDE, _TEACHER_SEED_OFFSET = 1000, 500
 _SEGMENT_STEPS = 1000
 _LABEL_BATCH = 8  # the teacher takes seconds to load
 _ALLOY_REPEATS = (3, 3, 1)
@@ -88,14 +88,16 @@ def build_student_spec(fit: Finished, *, store: Store) -> CalculatorSpec:
     return CalculatorSpec("pod", models={role: store.add_blob(fit.files[role]) for role in roles})
 
 
-def plan_teacher_sampling(config: PotentialDistillationConfig) -> list[Calculation]:
-    """Round 1: short dynamics of small cells with the teacher."""
+def plan_teacher_sampling(config: PotentialDistillationConfig, *, number: int = 1) -> list[Calculation]:
+    """Short dynamics of small cells with the teacher: all of round 1, and what it adds to a later round."""
     sampling = config.teacher_sampling
+    is_first = number == 1
+    counts = sampling.configurations if is_first else config.student_sampling.teacher_configurations
     configurations = build_training_set(
-        {str(kind): count for kind, count in sampling.configurations.items()},
-        seed=config.seed,
+        {str(kind): count for kind, count in counts.items()},
+        seed=config.seed if is_first else config.seed + _ROUND_SEED_STRIDE * number + _TEACHER_SEED_OFFSET,
         elements=config.alloy_elements,
-        prefix="r1-",
+        prefix="r1-" if is_first else f"r{number}-teacher-",
     )
     return [
         Calculation(
@@ -175,8 +177,8 @@ def plan_labelling(
 
 
 def plan_fit(config: PotentialDistillationConfig, *, labelled: Sequence[Finished], number: int) -> Calculation:
-    """The fit to everything that is labelled."""
-    fit = config.fit
+    """The fit to everything that is labelled: a student that samples, or in the last round the potential itself."""
+    fit = config.fit if number == config.student_sampling.rounds else config.student_sampling.fit
     sizes = PodHyperparameters.model_fields
     return Calculation(
         recipe="potential_fit",

@@ -87,7 +87,7 @@ def sample_with_teacher(config: PotentialDistillationConfig, bench: Bench) -> Sa
 def sample_with_student(
     config: PotentialDistillationConfig, bench: Bench, *, number: int, student: CalculatorSpec
 ) -> SampledRound:
-    """A later round: the potential moves larger cells for longer, the teacher labels the frames."""
+    """A later round: the potential moves larger cells for longer, the teacher labels the frames and adds some."""
     planned = plan_student_sampling(config, number=number, student=student)
     configurations: dict[str, TrainingConfiguration] = {
         calculation.label: configuration for configuration, calculation in planned
@@ -95,7 +95,11 @@ def sample_with_student(
     sampled, broken = bench.run_most([calculation for _, calculation in planned])
     pairs = [(configurations[calculation.label], result) for calculation, result in sampled]
     labelled, unlabelled = bench.run_most(plan_labelling(config, sampled=pairs))
-    return SampledRound(number, "student", tuple(result for _, result in labelled), len(broken) + len(unlabelled))
+    added, failed = bench.run_most(plan_teacher_sampling(config, number=number))
+    results = tuple(result for _, result in (*labelled, *added))
+    return SampledRound(
+        number, "student and teacher" if added else "student", results, len(broken) + len(unlabelled) + len(failed)
+    )
 
 
 def fit_potential(config: PotentialDistillationConfig, bench: Bench, *, rounds: Sequence[SampledRound]) -> Finished:

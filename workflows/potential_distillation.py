@@ -125,7 +125,8 @@ def plan(config: PotentialDistillationConfig, *, cores: int | None = None) -> Pl
         InputError: if the teacher is not there.
     """
     check_teacher(config)
-    taught = plan_teacher_sampling(config)
+    rounds = config.student_sampling.rounds
+    taught = [c for number in range(1, rounds + 1) for c in plan_teacher_sampling(config, number=number)]
     evaluations = [
         len(c.structure or ())
         * (c.settings["relax_steps"] + c.settings["n_frames"] * c.settings["steps_per_frame"] + 1)

@@ -57,15 +57,16 @@ def refuse(*arguments: str) -> str:
 
 def run(*sets: str, elements: str = ALLOY) -> list[str]:
     given = ("calculator.name=lammps", "calculator.potential=all.pair", elements, "structure.repeats=[6, 3, 1]")
-    small = (*given, "structure.dislocation.arrangement=dipole", "structure.metal_thickness_A=8", *sets)
-    return ["run", "potassium-diffusion", "--preset", "demo", *(word for text in small for word in ("--set", text))]
+    small = (*given, "structure.dislocation.arrangement=dipole", "structure.metal_thickness_A=8")
+    sets = (*small, "dynamics.temperature_K=300", *sets)
+    return ["run", "potassium-diffusion", "--preset", "demo", *(word for text in sets for word in ("--set", text))]
 
 
 @pytest.mark.parametrize(
     ("assignment", "parts"),
     [
         ("dynamics.temprature_K=300", ("dynamics.temprature_K", "Did you mean temperature_K?")),
-        ("strcture.gap_A=3", ("strcture", "Did you mean structure")),
+        ("structures.gap_A=3", ("structures", "Did you mean structure")),
         ("dynamics.temperature_K=hot", ('is "hot"', "needs a number in K", "Set it, e.g.")),
         ("structure.repeats=[6, x, 1]", ('is "x"', "needs a whole number")),
         ("dynamics.temperature_K=-5", ("is -5", "above 0 K", "temperature_K: 300")),

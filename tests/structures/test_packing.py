@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from structures.errors import InputError
-from structures.packing import compute_nearest_distances, fill_voids, pack_atoms
+from structures.packing import add_vacuum, compute_nearest_distances, fill_voids, pack_atoms
 
 
 def test_nearest_distance_of_the_body_centre_of_a_cube() -> None:
@@ -73,3 +73,12 @@ def test_more_atoms_than_voids_are_refused() -> None:
         fill_voids(
             Atoms("Bi", cell=[4.2] * 3, pbc=True), symbols=["K", "K"], smallest_void_A=3.0, rng=np.random.default_rng(0)
         )
+
+
+def test_vacuum_lengthens_the_third_cell_vector_only() -> None:
+    crystal = bulk("Sb", "sc", a=4.0)
+    crystal.set_cell([[4.0, 0, 0], [0, 4.0, 0], [0, 3.0, 4.0]], scale_atoms=True)
+    taller = add_vacuum(crystal, height_A=5.0)
+    np.testing.assert_allclose(taller.cell.lengths(), [4.0, 4.0, 10.0], rtol=1e-12)
+    np.testing.assert_allclose(taller.cell.angles(), crystal.cell.angles(), rtol=1e-12)
+    np.testing.assert_array_equal(taller.positions, crystal.positions)

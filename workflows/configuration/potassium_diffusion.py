@@ -160,7 +160,14 @@ class PotassiumDiffusionConfig(ConfigModel):
 PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
         "structure": {"repeats": [8, 4, 3], "metal_thickness_A": 10.0, "vacuum_A": 12.0},
-        "dynamics": {"heat_ps": 1.5, "equilibrate_ps": 1.5, "production_ps": 9.0, "segment_ps": 1.5},
+        "dynamics": {
+            "temperature_K": 50.0,
+            "start_temperature_K": 10.0,
+            "heat_ps": 1.5,
+            "equilibrate_ps": 1.5,
+            "production_ps": 9.0,
+            "segment_ps": 1.5,
+        },
         "replicas": 1,
     },
     "fast": {
@@ -177,7 +184,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 PRESET_NOTES: dict[str, str] = {
-    "demo": "minutes on two cores: shows that everything works, too small and short to conclude from",
+    "demo": "minutes on two cores, and cold, as the potential's crystal is soft: shows that everything works; "
+    "too small and short to conclude from",
     "fast": "a quarter of an hour or so: a first look",
     "standard": "the defaults: five replicas, 50 ps",
     "paper-002": "the 100 ps of 10.1002/adfm.202412551, Fig. 6; it gives no size, potential or temperature: ours",

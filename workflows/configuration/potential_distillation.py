@@ -55,40 +55,12 @@ class TeacherSamplingSection(ConfigModel):
             "interface": 5,
             "surface": 3,
             "close_contact": 6,
-            "crystal": 20,
         },
         description="kind: how many; composition, strain and temperature vary from one to the next",
     )
     n_frames: Number = Field(default=12, description="frames of each dynamics")
     steps_per_frame: Number = Field(default=8, description="time steps between frames")
     timestep_fs: Annotated[float, Field(gt=0, le=10)] = Field(default=4.0, description="time step")
-
-
-class StudentSamplingSection(ConfigModel):
-    """Rounds 2 and later: the potential of the round before moves larger cells, the teacher labels the frames."""
-
-    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=3, description="rounds in all; 1: the teacher's only")
-    configurations: dict[Kind, Count] = Field(
-        default={
-            "alloy": 4,
-            "element": 6,
-            "strained": 6,
-            "melt": 2,
-            "potassium": 2,
-            "compound": 6,
-            "mixture": 12,
-            "intercalated": 4,
-            "interface": 12,
-            "surface": 6,
-            "dislocation": 3,
-            "dislocation_potassium": 4,
-            "crystal": 8,
-        },
-        description="kind: how many a round",
-    )
-    n_frames: Number = Field(default=8, description="frames of each dynamics")
-    steps_per_frame: Number = Field(default=150, description="time steps between frames")
-    timestep_fs: Annotated[float, Field(gt=0, le=10)] = Field(default=3.0, description="time step")
 
 
 class FitSection(ConfigModel):
@@ -99,16 +71,28 @@ class FitSection(ConfigModel):
     bessel_degree: Annotated[int, Field(ge=1, le=12)] = Field(default=3, description="degree of the Bessel functions")
     inverse_degree: Annotated[int, Field(ge=1, le=12)] = Field(default=6, description="degree of the inverse powers")
     twobody_radial: Annotated[int, Field(ge=1, le=20)] = Field(default=7, description="radial functions of pairs")
-    threebody_radial: Annotated[int, Field(ge=0, le=20)] = Field(default=4, description="radial functions of triplets")
-    threebody_angular: Annotated[int, Field(ge=0, le=12)] = Field(default=2, description="angular degree of triplets")
+    threebody_radial: Annotated[int, Field(ge=0, le=20)] = Field(default=5, description="radial functions of triplets")
+    threebody_angular: Annotated[int, Field(ge=0, le=12)] = Field(default=3, description="angular degree of triplets")
     fourbody_radial: Annotated[int, Field(ge=0, le=20)] = Field(
-        default=3, description="radial functions of quadruplets; 0 leaves them out"
+        default=2, description="radial functions of quadruplets; 0 leaves them out"
     )
     fourbody_angular: Annotated[int, Field(ge=0, le=6)] = Field(default=2, description="angular degree of quadruplets")
     energy_weight: Positive = Field(default=100.0, description="weight of the squared error of the energy per atom")
     force_weight: Positive = Field(default=1.0, description="weight of the squared error of a force component")
     kind_weights: dict[Kind, tuple[Positive, Positive]] = Field(
-        default={"close_contact": (10.0, 0.1)}, description="kinds with weights (energy, force) of their own"
+        default={
+            "close_contact": (10.0, 0.1),
+            "crystal": (1000.0, 10.0),
+            "dislocation": (300.0, 3.0),
+            "dislocation_potassium": (300.0, 3.0),
+            "element": (200.0, 2.0),
+            "interface": (300.0, 3.0),
+            "intercalated": (200.0, 2.0),
+            "surface": (200.0, 2.0),
+            "melt": (50.0, 0.5),
+            "strained": (50.0, 0.5),
+        },
+        description="kinds with weights (energy, force) of their own",
     )
     regularisation: Positive = Field(default=1e-8, description="weight of the squared norm of the coefficients")
     held_out_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -132,6 +116,46 @@ class FitSection(ConfigModel):
         return self
 
 
+class StudentSamplingSection(ConfigModel):
+    """Rounds 2 and later: the potential of the round before moves larger cells, the teacher labels the frames."""
+
+    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=2, description="rounds in all; 1: the teacher's only")
+    configurations: dict[Kind, Count] = Field(
+        default={
+            "alloy": 4,
+            "element": 6,
+            "strained": 6,
+            "melt": 2,
+            "potassium": 2,
+            "compound": 6,
+            "mixture": 12,
+            "intercalated": 4,
+            "interface": 12,
+            "surface": 6,
+            "dislocation": 3,
+            "dislocation_potassium": 4,
+            "crystal": 8,
+        },
+        description="kind: how many a round",
+    )
+    teacher_configurations: dict[Kind, Count] = Field(
+        default={"crystal": 16}, description="kind: how many the teacher samples besides, as in round 1"
+    )
+    n_frames: Number = Field(default=8, description="frames of each dynamics")
+    steps_per_frame: Number = Field(default=150, description="time steps between frames")
+    timestep_fs: Annotated[float, Field(gt=0, le=10)] = Field(default=3.0, description="time step")
+    fit: FitSection = Field(
+        default=FitSection(
+            threebody_radial=4,
+            threebody_angular=2,
+            fourbody_radial=3,
+            fourbody_angular=2,
+            kind_weights={"close_contact": (10.0, 0.1)},
+        ),
+        description="the fits of the rounds before the last: students that only sample may be smaller and plainer",
+    )
+
+
 class ChecksSection(ConfigModel):
     """What is compared after the last fit."""
 
@@ -153,7 +177,7 @@ class PotentialDistillationConfig(ConfigModel):
     teacher: TeacherSection = Field(default=TeacherSection(), description="whose energies and forces are learnt")
     teacher_sampling: TeacherSamplingSection = Field(default=TeacherSamplingSection(), description="round 1")
     student_sampling: StudentSamplingSection = Field(default=StudentSamplingSection(), description="later rounds")
-    fit: FitSection = Field(default=FitSection(), description="the fit")
+    fit: FitSection = Field(default=FitSection(), description="the last fit, which makes the potential")
     checks: ChecksSection = Field(default=ChecksSection(), description="what is compared after the last fit")
     seed: Seed = Field(default=1, description="of everything random")
     resources: ResourcesSection = Field(default=ResourcesSection(), description="what the run may use of this machine")
@@ -195,7 +219,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "student_sampling": {
             "configurations": {"mixture": 3, "interface": 3},
-            "rounds": 2,
+            "teacher_configurations": {},
             "n_frames": 6,
             "steps_per_frame": 100,
         },

@@ -126,11 +126,13 @@ def write_fit_files(
         "error_analysis_for_test_data_set 0",
         f"basename_for_output_files {FITTED_BASENAME}",
         "precision_for_pod_coefficients 12",
-        "group_weights table",
     ]
-    lines += [
+    own_weights = [
         f"{kind} {weights_by_kind[kind][0]!r} {weights_by_kind[kind][1]!r}" for kind in kinds if kind in weights_by_kind
     ]
+    if own_weights:
+        # Where the table ends the file, fitpod closes it and reads on. Three lines that say nothing new prevent that.
+        lines += ["group_weights table", *own_weights, *["file_format extxyz"] * 3]
     (directory / DATA_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     text = f"units metal\nfitpod {DESCRIPTOR_FILE} {DATA_FILE}\n"
     (directory / FIT_INPUT_FILE).write_text(text, encoding="utf-8")

@@ -33,7 +33,13 @@ TINY = {
         },
     },
     "teacher_sampling": {"configurations": {"mixture": 3, "potassium": 1}, "n_frames": 2, "steps_per_frame": 1},
-    "student_sampling": {"rounds": 2, "configurations": {"interface": 1}, "n_frames": 2, "steps_per_frame": 20},
+    "student_sampling": {
+        "rounds": 2,
+        "configurations": {"interface": 1},
+        "teacher_configurations": {"crystal": 1},
+        "n_frames": 2,
+        "steps_per_frame": 20,
+    },
     "fit": {
         "cutoff_A": 5.5,
         "threebody_radial": 2,
@@ -68,8 +74,8 @@ def test_from_teacher_to_card_and_then_nothing_is_done_twice(bench: Bench, tmp_p
     ]
     card = potential.card
     assert card["elements"] == ["K", "Bi"]
-    assert [entry["sampled_with"] for entry in card["rounds"]] == ["teacher", "student"]
-    assert [entry["n_trajectories"] for entry in card["rounds"]] == [4, 1]
+    assert [entry["sampled_with"] for entry in card["rounds"]] == ["teacher", "student and teacher"]
+    assert [entry["n_trajectories"] for entry in card["rounds"]] == [4, 2]
     held_out = {entry["kind"]: entry for entry in card["errors"]["held_out"]}
     assert set(held_out) == {"mixture", "all"}
     assert np.isfinite(held_out["all"]["energy_rmse_meV_per_atom"])
@@ -117,7 +123,10 @@ def test_later_rounds_see_other_cells_than_earlier_ones() -> None:
 def test_fit_takes_its_hyperparameters_from_the_configuration() -> None:
     config = tiny_config(fit={"cutoff_A": 5.0, "fourbody_radial": 2, "fourbody_angular": 2, "regularisation": 1e-6})
     labelled = [Finished(key="k" * 64, values={"trajectories": ["r1-a"]}, files={})]
-    settings = plan_fit(config, labelled=labelled, number=1).settings
+    student, last = (plan_fit(config, labelled=labelled, number=number) for number in (1, 2))
+    assert student.settings["hyperparameters"]["cutoff_A"] == config.student_sampling.fit.cutoff_A
+    assert student.label == "fit, round 1"
+    settings = last.settings
     assert settings["hyperparameters"]["cutoff_A"] == 5.0
     assert settings["hyperparameters"]["fourbody_radial"] == 2
     assert settings["regularisation"] == 1e-6
@@ -159,7 +168,16 @@ def test_presets_are_sound_and_cover_what_a_potential_must_know(preset: str) -> 
     kinds = set(config.teacher_sampling.configurations) | set(config.student_sampling.configurations)
     assert {"alloy", "potassium", "compound", "mixture", "interface", "close_contact"} <= kinds
     if preset == "shipped":
-        assert {"surface", "dislocation", "dislocation_potassium", "melt", "strained", "intercalated"} <= kinds
+        kinds |= set(config.student_sampling.teacher_configurations)
+        assert {
+            "crystal",
+            "surface",
+            "dislocation",
+            "dislocation_potassium",
+            "melt",
+            "strained",
+            "intercalated",
+        } <= kinds
     assert config.elements == ("K", "Bi", "Sn", "Sb")
 
 

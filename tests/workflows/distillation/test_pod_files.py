@@ -48,8 +48,24 @@ def test_fit_files_hold_a_file_a_kind_and_the_weights(tmp_path: Path, labelled_t
     assert 'path_to_training_data_set "training"' in text
     assert "fitting_weight_energy 100.0" in text
     assert "fitting_regularization_parameter 1e-08" in text
-    assert text.splitlines()[-2:] == ["group_weights table", "dense 10.0 0.1"]
+    assert text.splitlines()[-5:-3] == ["group_weights table", "dense 10.0 0.1"]
     assert (tmp_path / "fit.in").read_text() == "units metal\nfitpod potential.pod data.pod\n"
+
+
+def test_a_table_of_weights_never_ends_the_file(tmp_path: Path, labelled_trajectories: list[Trajectory]) -> None:
+    for name, weights in (("with", {"dense": (10.0, 0.1)}), ("without", {})):
+        (tmp_path / name).mkdir()
+        write_fit_files(
+            tmp_path / name,
+            {"dense": list(labelled_trajectories[0].frames)},
+            weights_by_kind=weights,
+            energy_weight=100.0,
+            force_weight=1.0,
+            regularisation=1e-8,
+        )
+    # fitpod reads a closed file otherwise, and crashes now and then
+    assert (tmp_path / "with" / "data.pod").read_text().splitlines()[-3:] == ["file_format extxyz"] * 3
+    assert "group_weights" not in (tmp_path / "without" / "data.pod").read_text()
 
 
 def test_frames_are_written_with_energy_and_forces(tmp_path: Path, labelled_trajectories: list[Trajectory]) -> None:
