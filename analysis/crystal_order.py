@@ -90,14 +90,8 @@ def compute_crystal_order(
     reference = np.asarray(reference_A, dtype=float)
     universe.trajectory[0]
     cell = np.asarray(universe.trajectory.ts.triclinic_dimensions, dtype=float)
-    depths = geometry.compute_depths(reference[:, 2], height_A=float(cell[2, 2]))
-    mobile = np.asarray(universe.atoms.segids, dtype=str) == "alloy"
-    deep = mobile & (depths > geometry.interface_width_A) & ~geometry.near_core(reference, cell_A=cell)
-    if not deep.any():
-        raise InputError(
-            f"no mobile alloy atom is deeper than {geometry.interface_width_A:g} Å and outside the core columns; "
-            "make the alloy thicker or the core radius smaller"
-        )
+    regions = np.asarray(universe.atoms.segids, dtype=str)
+    deep = find_deep_atoms(reference, regions=regions, cell_A=cell, geometry=geometry)
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference, frames=frames)
     times, ratios = [], []
     for timestep, shift in zip(iterate_frames(universe, frames=frames), drift, strict=True):
@@ -115,6 +109,37 @@ def compute_crystal_order(
         verdict=verdict,
         sentence=_SENTENCES[verdict].format(ratio=final, crystal=CRYSTAL_LIMIT, lost=LOST_LIMIT),
     )
+
+
+def find_deep_atoms(
+    positions_A: ArrayLike, *, regions: ArrayLike, cell_A: ArrayLike, geometry: ContactGeometry
+) -> NDArray[np.bool_]:
+    """Which atoms are the inside of the alloy: mobile, below the interface region, outside the core columns.
+
+    Args:
+        positions_A: shape (n_atoms, 3), in Å.
+        regions: region of each atom.
+        cell_A: cell vectors as rows, shape (3, 3), in Å.
+        geometry: interface and core columns.
+
+    Returns:
+        Mask, shape (n_atoms,).
+
+    Raises:
+        InputError: if there is no such atom.
+    """
+    positions, cell = np.asarray(positions_A, dtype=float), np.asarray(cell_A, dtype=float)
+    depths = geometry.compute_depths(positions[:, 2], height_A=float(cell[2, 2]))
+    mobile = np.asarray(regions) == "alloy"
+    deep: NDArray[np.bool_] = (
+        mobile & (depths > geometry.interface_width_A) & ~geometry.near_core(positions, cell_A=cell)
+    )
+    if not deep.any():
+        raise InputError(
+            f"no mobile alloy atom is deeper than {geometry.interface_width_A:g} Å and outside the core columns; "
+            "make the alloy thicker, or the anchor, the interface width or the core radius smaller"
+        )
+    return deep
 
 
 def judge_ratio(ratio: float) -> Verdict:

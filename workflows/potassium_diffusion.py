@@ -13,6 +13,7 @@ from ase.io import read
 from prefect import flow as prefect_flow
 from prefect.artifacts import create_markdown_artifact
 
+from analysis.crystal_order import find_deep_atoms
 from structures.burgers import check_burgers_vector
 from structures.errors import InputError
 from structures.metal import POTASSIUM_MELTING_POINT_K
@@ -26,7 +27,7 @@ from workflows.jobs.durable import read_json, write_json
 from workflows.jobs.local import LocalExecutor, count_usable_cores
 from workflows.jobs.store import Finished, Store
 from workflows.plan import Plan
-from workflows.potassium_cells import DISLOCATION, build_cells
+from workflows.potassium_cells import DISLOCATION, build_cells, build_geometries
 from workflows.potassium_results import publish_results
 from workflows.potassium_run import RunFacts
 from workflows.prefect_stage import run_stage
@@ -159,6 +160,9 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
         InputError: if something in the configuration cannot be done.
     """
     cells = build_cells(config)
+    for case, geometry in build_geometries(config, cells=cells).items():
+        atoms = cells[case].atoms
+        find_deep_atoms(atoms.positions, regions=atoms.arrays["region"], cell_A=atoms.cell.array, geometry=geometry)
     largest = max(cells.values(), key=lambda cell: len(cell.atoms))
     with tempfile.TemporaryDirectory() as scratch:
         store = Store(Path(scratch))

@@ -12,7 +12,7 @@ from typing import Any, cast
 from ase import Atoms
 from ase.io import read, write
 
-from structures.errors import InputError
+from structures.errors import CalculationError, InputError
 from workflows.calculators.spec import CalculatorSpec
 from workflows.jobs.calculation import Calculation, normalise_structure
 from workflows.jobs.durable import (
@@ -254,15 +254,24 @@ class Store:
             path.rename(self.root / "quarantine" / f"{key[:12]}-{path.name}-{uuid.uuid4().hex[:8]}")
 
     def add_blob(self, path: Path) -> str:
-        """Copy a file into the store under its SHA-256, which is returned."""
+        """Copy a file into the store under its SHA-256, which is returned.
+
+        Raises:
+            CalculationError: if the store is full or cannot be written.
+        """
         digest = compute_sha256(path)
         target = self.blob_path(digest)
-        if not target.exists():
+        if target.exists():
+            return digest
+        aside = target.with_name(f".{uuid.uuid4().hex}")
+        try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(f".{uuid.uuid4().hex}")
             shutil.copyfile(path, aside)
             flush_to_disk(aside)
             aside.replace(target)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise CalculationError(explain_storage_trouble(error, self.root)) from error
         return digest
 
     def blob_path(self, digest: str) -> Path:
