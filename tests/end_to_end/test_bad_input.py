@@ -56,7 +56,7 @@ def refuse(*arguments: str) -> str:
 
 
 def run(*sets: str, elements: str = ALLOY) -> list[str]:
-    given = ("calculator.name=lammps", "calculator.potential=all.pair", elements, "structure.repeats=[6, 3, 1]")
+    given = ("calculator.name=lammps", "calculator.potential=all.pair", elements, "structure.repeats=[6, 3, 3]")
     small = (*given, "structure.dislocation.arrangement=dipole", "structure.metal_thickness_A=8")
     sets = (*small, "dynamics.temperature_K=300", *sets)
     return ["run", "potassium-diffusion", "--preset", "demo", *(word for text in sets for word in ("--set", text))]
