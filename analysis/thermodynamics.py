@@ -9,19 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.thermodynamics_columns import COLUMNS
 from analysis.uncertainty import Quantity, student_factor, to_list
 from structures.errors import InputError
 
-COLUMNS = (
-    "time_ps",
-    "step",
-    "temperature_K",
-    "pressure_GPa",
-    "pressure_zz_GPa",
-    "potential_energy_eV",
-    "kinetic_energy_eV",
-    "conserved_eV",
-)
 _REPORTED = ("time_ps", "temperature_K", "pressure_GPa", "pressure_zz_GPa", "potential_energy_eV", "conserved_eV")
 _MIN_POINTS = 8
 _BLOCKS = 4

@@ -24,6 +24,7 @@ from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
 from workflows.calculators.resolve import find_potential_folder
 from workflows.configuration.sections import CalculatorSection
+from workflows.engines.trajectory_files import THERMO, TRAJECTORY
 from workflows.jobs.durable import read_json
 from workflows.jobs.worker import collect_versions
 from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries
@@ -110,8 +111,8 @@ def collect_cases(
             cell=cells[case],
             geometry=geometries[case],
             relaxed=start,
-            universes=[read_trajectory([part / "trajectory.nc" for part in parts], topology=start) for parts in runs],
-            thermodynamics=[read_thermodynamics([part / "thermo.csv" for part in parts]) for parts in runs],
+            universes=[read_trajectory([part / TRAJECTORY for part in parts], topology=start) for parts in runs],
+            thermodynamics=[read_thermodynamics([part / THERMO for part in parts]) for parts in runs],
         )
     return data
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.thermodynamics import COLUMNS, compute_energy_drift, read_thermodynamics
+from analysis.thermodynamics import compute_energy_drift, read_thermodynamics
+from analysis.thermodynamics_columns import COLUMNS
 from structures.errors import InputError
 
 

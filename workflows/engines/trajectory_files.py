@@ -12,16 +12,7 @@ from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 from scipy.io import netcdf_file
 
-THERMO_COLUMNS = (
-    "time_ps",
-    "step",
-    "temperature_K",
-    "pressure_GPa",
-    "pressure_zz_GPa",
-    "potential_energy_eV",
-    "kinetic_energy_eV",
-    "conserved_eV",
-)
+from analysis.thermodynamics_columns import COLUMNS
 
 THERMO = "thermo.csv"
 TRAJECTORY = "trajectory.nc"
@@ -78,19 +69,19 @@ def write_trajectory(
 
 
 def write_thermo(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
-    """Write thermodynamics as CSV with the columns `THERMO_COLUMNS`."""
+    """Write thermodynamics as CSV with the columns `COLUMNS`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(THERMO_COLUMNS)
+    writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([int(row[name]) if name == "step" else f"{row[name]:.12g}" for name in THERMO_COLUMNS])
+        writer.writerow([int(row[name]) if name == "step" else f"{row[name]:.12g}" for name in COLUMNS])
     path.write_text(text.getvalue(), encoding="utf-8")
 
 
 def read_thermo(path: Path) -> dict[str, NDArray[np.float64]]:
     """Columns of a thermodynamics file."""
     table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
-    return {name: table[:, column] for column, name in enumerate(THERMO_COLUMNS)}
+    return {name: table[:, column] for column, name in enumerate(COLUMNS)}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any] | float]) -> None:

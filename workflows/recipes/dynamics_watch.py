@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from analysis.thermodynamics_columns import COLUMNS
 from structures.errors import ConvergenceError
-from workflows.engines.trajectory_files import THERMO_COLUMNS
 from workflows.recipes.dynamics_settings import MolecularDynamicsSettings, SegmentPlan
 
 _REPORT_EVERY_S = 0.5
@@ -105,7 +105,7 @@ class Watch:
         return Continuity(conserved_eV=last_eV, reference_eV=self.reference_eV)
 
     def _check(self, row: Mapping[str, float]) -> None:
-        for name in THERMO_COLUMNS:
+        for name in COLUMNS:
             if not math.isfinite(row[name]) and (self.stops_on_pressure or not name.startswith("pressure")):
                 self._stop(row, f"{name} is {row[name]}, no finite number")
         settings = self.settings

@@ -5,8 +5,8 @@ import MDAnalysis
 import numpy as np
 import pytest
 
+from analysis.thermodynamics_columns import COLUMNS
 from workflows.engines.trajectory_files import (
-    THERMO_COLUMNS,
     read_arrays,
     read_thermo,
     write_arrays,
@@ -68,8 +68,8 @@ def test_arrays_that_would_run_code_are_refused(tmp_path: Path) -> None:
 
 
 def test_thermodynamics_comes_back(tmp_path: Path) -> None:
-    rows = [{name: 0.1 * i + j for j, name in enumerate(THERMO_COLUMNS)} | {"step": 10.0 * i} for i in range(3)]
+    rows = [{name: 0.1 * i + j for j, name in enumerate(COLUMNS)} | {"step": 10.0 * i} for i in range(3)]
     write_thermo(tmp_path / "thermo.csv", rows)
     table = read_thermo(tmp_path / "thermo.csv")
-    for name in THERMO_COLUMNS:
+    for name in COLUMNS:
         np.testing.assert_allclose(table[name], [row[name] for row in rows], rtol=1e-11)
