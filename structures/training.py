@@ -36,6 +36,7 @@ class TrainingConfiguration:
         temperatures_K: first and last temperature of the dynamics; equal for a constant one.
         relax_steps: steps of relaxation before the dynamics.
         dynamics: whether it is worth moving; close contacts are only relaxed.
+        free_cell: whether the cell may follow its stress where the sampler can let it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TrainingConfiguration:
     temperatures_K: tuple[float, float]
     relax_steps: int = 0
     dynamics: bool = True
+    free_cell: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,28 @@ def _crystal(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
     return atoms, draw.pick((20.0, 100.0), (150.0, 150.0), (50.0, 250.0), (100.0, 100.0)), 25
 
 
+def _axial_strain(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
+    """The alloy stretched along one axis and pressed along the other, far enough to show what it costs."""
+    shares = dict.fromkeys(draw.elements, 1.0) if draw.index % 2 else draw.composition(n_sites=54)
+    atoms = build_alloy(resolve_alloy(shares), repeats=(3, 3, 1), seed=draw.seed)
+    stretch = (0.09, -0.05, 0.06, -0.03, 0.12, 0.03)[draw.index % 6]
+    dilation = 1 + draw.rng.uniform(-0.02, 0.02)
+    atoms.set_cell(
+        atoms.cell.array * dilation * [[1 + stretch], [1 + stretch], [1 / (1 + stretch) ** 2]], scale_atoms=True
+    )
+    return atoms, draw.pick((50.0, 150.0), _COOL), 10
+
+
+def _cold_slab(draw: _Draw) -> tuple[Atoms, tuple[float, float], int]:
+    """The alloy as a crystal with free faces or under potassium, cold: as a contact run starts."""
+    shares = dict.fromkeys(draw.elements, 1.0) if draw.index % 4 else draw.composition(n_sites=48)
+    atoms = build_rotated_alloy(resolve_alloy(shares), repeats=(1 + draw.size, 1, 2 * draw.size), seed=draw.seed)
+    temperatures_K = draw.pick((50.0, 50.0), (50.0, 200.0), (100.0, 100.0), (150.0, 300.0))
+    if draw.index % 2:
+        return _cover(draw, atoms, thickness_A=8.0, vacuum_A=0.0), temperatures_K, 25
+    return add_vacuum(atoms, height_A=_VACUUM_A), temperatures_K, 25
+
+
 KINDS: dict[str, Builder] = {
     "alloy": _alloy,
     "element": _element,
@@ -213,7 +237,11 @@ KINDS: dict[str, Builder] = {
     "dislocation_potassium": _dislocation_potassium,
     "close_contact": _close_contact,
     "crystal": _crystal,
+    "axial_strain": _axial_strain,
+    "slab": _cold_slab,
+    "free_cell": _crystal,
 }
+FREE_CELL_KINDS = frozenset({"free_cell"})
 
 
 def build_training_set(
@@ -230,7 +258,7 @@ def build_training_set(
         counts: kind → how many; each varies composition, size of the strain, temperature and so on.
         seed: of everything random; a configuration does not depend on how many others there are.
         elements: of the alloy.
-        size: 1 for 24 to 90 atoms (288 for dislocations), 2 for about twice as many in mixtures and interfaces.
+        size: 1 for 24 to 90 atoms (288 for dislocations), 2 for about twice as many in mixtures, interfaces and slabs.
         prefix: put before the names, to tell sets apart.
 
     Returns:
@@ -257,6 +285,7 @@ def build_training_set(
                     temperatures_K=temperatures_K,
                     relax_steps=relax_steps,
                     dynamics=kind != "close_contact",
+                    free_cell=kind in FREE_CELL_KINDS,
                 )
             )
     return configurations

@@ -147,6 +147,7 @@ def plan_student_sampling(
                     "timestep_fs": sampling.timestep_fs,
                     "start_temperature_K": configuration.temperatures_K[0],
                     "end_temperature_K": configuration.temperatures_K[1],
+                    "free_cell": configuration.free_cell,
                 },
                 seed=config.seed,
                 label=f"student {configuration.name}",

@@ -77,6 +77,26 @@ def test_interfaces_have_potassium_above_the_alloy() -> None:
         assert atoms.positions[is_potassium, 2].min() > np.quantile(atoms.positions[~is_potassium, 2], 0.95)
 
 
+def test_axial_strain_changes_the_axial_ratio_far_beyond_what_heat_does() -> None:
+    cells = [c.atoms.cell.lengths() for c in build_training_set({"axial_strain": 6}, seed=1)]
+    ratios = [c_A / a_A for a_A, _, c_A in cells]
+    unstrained = 11.7094 / (3 * 4.4073)
+    assert min(ratios) < 0.75 * unstrained
+    assert max(ratios) > 1.1 * unstrained
+
+
+def test_cold_slabs_are_bare_or_covered_and_have_free_faces() -> None:
+    bare, covered = (c.atoms for c in build_training_set({"slab": 2}, seed=1))
+    assert "K" not in set(bare.symbols)
+    assert "K" in set(covered.symbols)
+    assert bare.cell.lengths()[2] - np.ptp(bare.positions[:, 2]) > 7.5
+
+
+def test_only_free_cells_are_free() -> None:
+    configurations = build_training_set({"crystal": 1, "free_cell": 1}, seed=1)
+    assert [c.free_cell for c in configurations] == [False, True]
+
+
 def test_larger_size_makes_larger_mixtures() -> None:
     small, large = (build_training_set({"mixture": 1}, seed=1, size=size)[0].atoms for size in (1, 2))
     assert len(large) == 2 * len(small)

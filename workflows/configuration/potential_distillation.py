@@ -24,6 +24,9 @@ Kind = Literal[
     "dislocation_potassium",
     "close_contact",
     "crystal",
+    "axial_strain",
+    "slab",
+    "free_cell",
 ]
 AlloyElement = Literal["Bi", "Sb", "Sn", "Pb", "Zn"]
 
@@ -91,6 +94,8 @@ class FitSection(ConfigModel):
             "surface": (200.0, 2.0),
             "melt": (50.0, 0.5),
             "strained": (50.0, 0.5),
+            "slab": (300.0, 3.0),
+            "free_cell": (300.0, 3.0),
         },
         description="kinds with weights (energy, force) of their own",
     )
@@ -119,7 +124,7 @@ class FitSection(ConfigModel):
 class StudentSamplingSection(ConfigModel):
     """Rounds 2 and later: the potential of the round before moves larger cells, the teacher labels the frames."""
 
-    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=2, description="rounds in all; 1: the teacher's only")
+    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=3, description="rounds in all; 1: the teacher's only")
     configurations: dict[Kind, Count] = Field(
         default={
             "alloy": 4,
@@ -135,11 +140,15 @@ class StudentSamplingSection(ConfigModel):
             "dislocation": 3,
             "dislocation_potassium": 4,
             "crystal": 8,
+            "axial_strain": 4,
+            "slab": 8,
+            "free_cell": 8,
         },
         description="kind: how many a round",
     )
     teacher_configurations: dict[Kind, Count] = Field(
-        default={"crystal": 16}, description="kind: how many the teacher samples besides, as in round 1"
+        default={"crystal": 16, "axial_strain": 6, "slab": 6},
+        description="kind: how many the teacher samples besides, as in round 1",
     )
     n_frames: Number = Field(default=8, description="frames of each dynamics")
     steps_per_frame: Number = Field(default=150, description="time steps between frames")

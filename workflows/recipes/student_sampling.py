@@ -21,6 +21,7 @@ from workflows.recipes.labelled_frames import write_frames
 
 FRAMES_FILE = "frames.extxyz"
 _SMALLEST_DISTANCE_A = 1.5  # nearer, the teacher itself has nothing to say
+_BAROSTAT_DAMPING_PS = 1.0
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -36,6 +37,7 @@ class StudentSamplingSettings(BaseModel):
         start_temperature_K: of the thermostat at the start.
         end_temperature_K: of the thermostat at the end.
         damping_fs: of the Langevin thermostat.
+        free_cell: whether the cell's edges follow their stress, at zero pressure, in relaxation and dynamics.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -47,6 +49,7 @@ class StudentSamplingSettings(BaseModel):
     start_temperature_K: Positive = 300.0
     end_temperature_K: Positive = 600.0
     damping_fs: Positive = 100.0
+    free_cell: bool = False
 
 
 def run_student_sampling(calculation: Calculation, workspace: Workspace) -> Outcome:
@@ -87,11 +90,16 @@ def write_sampling_input(settings: StudentSamplingSettings, *, commands: tuple[s
     lines = ["variable models index models", "units metal", "atom_style atomic", "box tilt large"]
     lines += ["read_data start.data", *commands, f"timestep {settings.timestep_fs / 1000:g}"]
     if settings.minimise_steps:
+        if settings.free_cell:
+            lines.append("fix cell all box/relax aniso 0.0 vmax 0.01")
         lines.append(f"minimize 0 0.05 {settings.minimise_steps} {2 * settings.minimise_steps}")
+        if settings.free_cell:
+            lines.append("unfix cell")
         lines.append("reset_timestep 0")
+    move = f"nph aniso 0.0 0.0 {_BAROSTAT_DAMPING_PS}" if settings.free_cell else "nve"
     lines += [
         f"velocity all create {start_K:g} {_lammps_seed(seed, 0)} mom yes rot no",
-        "fix move all nve",
+        f"fix move all {move}",
         f"fix bath all langevin {start_K:g} {end_K:g} {settings.damping_fs / 1000:g} {_lammps_seed(seed, 1)}",
         f"dump frames all custom {settings.steps_per_frame} frames.bin id type xu yu zu",
         "dump_modify frames sort id flush yes",

@@ -110,6 +110,19 @@ def test_student_frames_are_spread_over_its_run(
     assert np.abs(frames[2].positions - frames[0].positions).max() > 0.01
 
 
+def test_a_free_cell_of_a_student_gives_way_to_its_stress(
+    workspace: Workspace, lammps_student: CalculatorSpec, cell: Atoms
+) -> None:
+    cell.set_cell(cell.cell.array * [[1.1], [1.0], [1.0]], scale_atoms=True)
+    settings = {"n_frames": 2, "steps_per_frame": 50, "minimise_steps": 50, "free_cell": True}
+    run_student_sampling(Calculation("student_sampling", cell, lammps_student, settings, seed=1), workspace)
+    lengths_A = np.array(
+        [frame.cell.lengths() for frame in read_frames(workspace.directory / "frames.extxyz")], dtype=float
+    )
+    assert (lengths_A[:, 0] < 0.97 * cell.cell.lengths()[0]).all()  # the stretched edge shrinks
+    assert np.abs(lengths_A[1] - lengths_A[0]).max() > 1e-4
+
+
 def test_a_run_that_breaks_down_gives_the_frames_before(
     workspace: Workspace, lammps_student: CalculatorSpec, cell: Atoms
 ) -> None:
