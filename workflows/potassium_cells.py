@@ -38,7 +38,7 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         gap_A: distance of potassium and alloy, in Å.
 
     Returns:
-        Case to cell. Both have the same lateral cell, decoration and potassium.
+        Case to cell. Both have the same cell, atoms, decoration, faces, interface height and potassium.
 
     Raises:
         InputError: if a cell cannot be built as asked, or is too small for the potential's cut-off.
@@ -66,6 +66,7 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         case: build_contact_cell(
             alloys[case],
             metal=metal,
+            reference=alloys[CONTROL],
             gap_A=gap_A,
             metal_thickness_A=structure.metal_thickness_A,
             vacuum_A=structure.vacuum_A,

@@ -9,9 +9,9 @@ from ase.io import read, write
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
-from structures.alloy import ALLOYS, build_rotated_alloy
+from structures.alloy import ALLOYS, build_rotated_alloy, resolve_alloy
 from structures.checks import compute_smallest_distance
-from structures.dislocation import build_dislocation_dipole
+from structures.dislocation import Arrangement, build_dislocation_dipole
 from structures.errors import InputError
 from structures.interface import build_contact_cell
 from structures.metal import build_potassium
@@ -90,15 +90,45 @@ def test_tilt_of_the_cell_is_followed(alloy: Atoms) -> None:
     assert max(np.abs(cell.strain_metal)) <= cell.match.largest_strain <= 0.05
 
 
-def test_dislocation_and_control_get_the_same_metal() -> None:
-    dipole = build_dislocation_dipole(RECORD, repeats=(8, 3, 2), seed=0)
-    cells = [
-        build_contact_cell(atoms, metal=build_potassium(), vacuum_A=15.0)
+@pytest.mark.parametrize("vacuum_A", [0.0, 15.0])
+@pytest.mark.parametrize(
+    ("alloy_name", "arrangement", "repeats"),
+    [
+        ("M-BiSnSb", "dipole", (8, 3, 2)),
+        ("M-BiSnSb", "quadrupole", (8, 4, 3)),
+        ("M-BiSnSb", "quadrupole", (9, 5, 3)),
+        ("M-BiSnSb", "quadrupole", (12, 6, 4)),
+        ("S-BiSnSb", "quadrupole", (6, 6, 3)),
+        ("Bi", "quadrupole", (12, 6, 2)),
+        ("Sb", "dipole", (12, 6, 2)),
+    ],
+)
+def test_dislocation_and_control_differ_in_the_dislocations_alone(
+    alloy_name: str, arrangement: Arrangement, repeats: tuple[int, int, int], vacuum_A: float
+) -> None:
+    dipole = build_dislocation_dipole(resolve_alloy(alloy_name), repeats=repeats, seed=0, arrangement=arrangement)
+    dislocated, control = (
+        build_contact_cell(atoms, metal=build_potassium(), reference=dipole.perfect, vacuum_A=vacuum_A, max_strain=0.1)
         for atoms in (dipole.defective, dipole.perfect)
-    ]
-    first, second = (c.atoms[c.atoms.arrays["region"] == "potassium"].positions for c in cells)
-    np.testing.assert_allclose(first[:, :2], second[:, :2], atol=1e-9)
-    np.testing.assert_allclose(first[:, 2] - first[0, 2], second[:, 2] - second[0, 2], atol=1e-9)
+    )
+    for name in ("region", "numbers"):
+        np.testing.assert_array_equal(dislocated.atoms.arrays[name], control.atoms.arrays[name])
+    np.testing.assert_allclose(dislocated.atoms.cell.array, control.atoms.cell.array, atol=1e-9)
+    assert dislocated.interface_z_A == pytest.approx(control.interface_z_A)
+    assert dislocated.alloy_bottom_z_A == pytest.approx(control.alloy_bottom_z_A)
+    shift_z_A = (dislocated.atoms.positions - control.atoms.positions)[:, 2]
+    assert (np.abs(shift_z_A) < 1.0).all()  # no atom has changed sides, far below a layer's period
+    is_potassium = control.atoms.arrays["region"] == "potassium"
+    np.testing.assert_allclose(
+        dislocated.atoms.positions[is_potassium], control.atoms.positions[is_potassium], atol=1e-9
+    )
+
+
+def test_a_reference_of_another_cell_is_refused(alloy: Atoms) -> None:
+    other = alloy.copy()
+    other.set_cell(alloy.cell.array * 1.01)
+    with pytest.raises(InputError, match="give the same cell without defects"):
+        build_contact_cell(alloy, metal=build_potassium(), reference=other)
 
 
 def test_extended_xyz_round_trip(alloy: Atoms) -> None:
