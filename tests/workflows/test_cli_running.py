@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,7 @@ class Double:
         self.calls: list[dict[str, Any]] = []
         self.ending: BaseException | None = None
         self.disk_GB = 0.1
+        self.on_start: Callable[[], object] = lambda: None
 
     def plan(self, config: Any, *, cores: int | None = None) -> Plan:  # noqa: ANN401 (any model)
         return Plan(
@@ -57,6 +59,7 @@ class Double:
 
     def flow(self, **options: Any) -> None:  # noqa: ANN401 (what a flow gets)
         self.calls.append(options)
+        self.on_start()
         event = {"key": "k1", "label": "control, seed 1", "stage": "produce", "steps": 2000}
         report({**event, "state": "running", "step": 1500, "segment": 12})
         if self.ending is not None:
@@ -141,6 +144,20 @@ def test_a_run_of_a_file_is_named_after_it(double: Double, tmp_path: Path) -> No
     assert options["workdir"] == "runs/potassium-diffusion-k-300-1"
     assert options["store"] == str(tmp_path / "s")
     assert options["cores"] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_stop_a_run_even_if_the_shell_had_them_ignored(double: Double, number: signal.Signals) -> None:
+    """A shell without job control starts `command &` with SIGINT ignored, nohup does so with SIGHUP."""
+    double.on_start = lambda: signal.raise_signal(number)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        result = run("--workdir", "runs/k-300")
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+    assert result.exit_code == 130
+    assert "Nothing is lost. Continue with: alkaliflow resume runs/k-300\n" in result.output
 
 
 def test_quiet_prints_the_answer_only(double: Double) -> None:

@@ -177,12 +177,14 @@ def _check_store(store: Path, *, plan: "Plan") -> None:
 
 @contextlib.contextmanager
 def _signals_stop() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP stop a run as Ctrl-C does."""
+    """Have SIGTERM and SIGHUP stop a run as Ctrl-C does, and Ctrl-C too where a shell's `&` had it ignored."""
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 (signature of handlers)
         raise _Terminated
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:
