@@ -126,7 +126,7 @@ class FitSection(ConfigModel):
 class StudentSamplingSection(ConfigModel):
     """Rounds 2 and later: the potential of the round before moves larger cells, the teacher labels the frames."""
 
-    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=3, description="rounds in all; 1: the teacher's only")
+    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=2, description="rounds in all; 1: the teacher's only")
     configurations: dict[Kind, Count] = Field(
         default={
             "alloy": 4,
