@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FS_PER_PS = 1000.0
+SHORTEST_TIMESTEP_FS = 0.1
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -107,6 +108,33 @@ class DynamicsSection(ConfigModel):
         return self
 
     @model_validator(mode="after")
+    def check_timestep(self) -> Self:
+        """A step far below what any solid needs is a time in another unit."""
+        if self.timestep_fs < SHORTEST_TIMESTEP_FS:
+            raise ValueError(
+                f"timestep_fs is {self.timestep_fs:g}, needs {SHORTEST_TIMESTEP_FS:g} to 20 fs (fs, not ps). "
+                "Set it, e.g. timestep_fs: 3."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_temperatures(self) -> Self:
+        """Heating goes up, and no temperature lies where a run counts as blown up."""
+        if self.heat_ps > 0 and self.start_temperature_K > self.temperature_K:
+            raise ValueError(
+                f"start_temperature_K is {self.start_temperature_K:g}, needs at most temperature_K "
+                f"({self.temperature_K:g} K), which is heated to. Set it, e.g. start_temperature_K: "
+                f"{self.temperature_K / 5:g}, or heat_ps: 0 to start at temperature_K."
+            )
+        if self.temperature_K >= self.limits.temperature_K:
+            raise ValueError(
+                f"temperature_K is {self.temperature_K:g}, needs to be below limits.temperature_K "
+                f"({self.limits.temperature_K:g} K), at which a run is stopped as blown up. Set it lower, or "
+                f"limits.temperature_K: {2 * self.temperature_K:g}."
+            )
+        return self
+
+    @model_validator(mode="after")
     def check_regions(self) -> Self:
         """A region can be fixed or thermostatted, not both, and something must move."""
         both = sorted(set(self.fixed_regions) & set(self.thermostatted_regions))
@@ -196,7 +224,9 @@ class ResourcesSection(ConfigModel):
     cores: int | None = Field(default=None, gt=0, description="cores that may be busy at a time; null: all")
     ranks: int = Field(default=1, gt=0, description="MPI ranks of one calculation")
     threads: int = Field(default=1, gt=0, description="OpenMP threads of one rank")
-    memory_GB: float | None = Field(default=None, gt=0, description="memory that may be used; null: what is free")
+    memory_GB: float | None = Field(
+        default=None, gt=0, description="memory that may be used; null: all that the machine has"
+    )
 
     @model_validator(mode="after")
     def check_cores(self) -> Self:
