@@ -11,9 +11,13 @@ from analysis.contact_geometry import ContactGeometry
 from analysis.thermodynamics import Thermodynamics
 from structures.errors import InputError
 from structures.interface import ContactCell
+from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.jobs.local import LocalExecutor, count_usable_cores
 from workflows.jobs.store import Finished, Store
+
+_MB_PER_GB = 1000.0
 
 
 @dataclass(frozen=True)
@@ -75,3 +79,30 @@ class CaseData:
     relaxed: Atoms
     universes: list[Universe]
     thermodynamics: list[Thermodynamics]
+
+
+def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorSpec:
+    """The calculator of a run, its files in the store."""
+    section = config.calculator
+    return build_calculator_spec(
+        section.name,
+        add_blob=store.add_blob,
+        potential=section.potential,
+        protocol=section.protocol,
+        overrides=section.overrides,
+    )
+
+
+def build_executor(config: PotassiumDiffusionConfig, *, cores: int | None) -> LocalExecutor:
+    """What starts the workers: as many cores as asked for here, or configured, or there."""
+    resources = config.resources
+    executor = LocalExecutor(cores=cores or resources.cores or count_usable_cores())
+    if resources.memory_GB is not None:
+        executor.memory_MB = resources.memory_GB * _MB_PER_GB
+    return executor
+
+
+def find_fixed_regions(config: PotassiumDiffusionConfig) -> list[str]:
+    """Regions that do not move; without a vacuum there is no anchor."""
+    has_anchor = config.structure.vacuum_A > 0 and config.structure.anchor_thickness_A > 0
+    return [name for name in config.dynamics.fixed_regions if name != "anchor" or has_anchor]
