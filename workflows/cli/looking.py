@@ -181,16 +181,16 @@ def find_engine_input(store: "Store", *, key: str, attempts: "list[Attempt]") ->
     if not inputs:
         return None
     from workflows.engines.lammps_process import find_lammps
+    from workflows.recipes.lammps_input import CHECKPOINT
 
     engine, path = find_lammps(), inputs[-1]
     arguments = ["-in", path.name, "-log", "log.lammps"]
     models = sorted(path for attempt in attempts for path in attempt.directory.rglob("models") if path.is_dir())
     if models:
         arguments += ["-var", "models", str(models[-1])]
-    before = path.parent.with_name(f"{int(path.parent.name) - 1:06d}") if path.parent.name.isdigit() else None
-    if before is not None and chain is not None:
-        start = chain.directory / "segments" / before.name / "checkpoint.restart"
-        arguments += ["-var", "start", str(start)] if start.exists() else []
+    number = path.parent.name.removeprefix("segment-")  # in the chain the number alone
+    if chain is not None and number.isdigit() and int(number) > 0:
+        arguments += ["-var", "start", str(chain.segment_directory(int(number) - 1) / CHECKPOINT)]
     command = shlex.join(engine.command(arguments, ranks=calculation.ranks, threads=calculation.threads))
     copy = shlex.join(["cp", "-rL", str(path.parent), "by-hand"])
     return EngineInput(path, f"{copy} && cd by-hand && LD_LIBRARY_PATH={engine.library_directory} {command}")
