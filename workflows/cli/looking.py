@@ -15,6 +15,7 @@ from workflows.cli.options import DEFAULT_RUNS, JsonOption, StoreOption, find_st
 if TYPE_CHECKING:
     from workflows.jobs.attempt import Attempt
     from workflows.jobs.store import Store
+    from workflows.run_directory import RunDirectory
 
 _ANSWER_LETTERS = 90
 _LOG_LINES = 12
@@ -68,7 +69,20 @@ def show(
         rows = tuple((c["label"], c["state"], c["key"][:_KEY_LETTERS]) for c in calculations)
         typer.echo("\n" + "\n".join(format_table(("calculation", "state", "key"), rows=rows)))
         typer.echo("One of them: alkaliflow job show KEY")
+        typer.echo(_say_workers(run, status=state["status"], calculations=calculations), nl=False)
     typer.echo("\n".join(answer.lines()))
+
+
+def _say_workers(run: "RunDirectory", *, status: str, calculations: list[dict[str, str]]) -> str:
+    """That workers go on without their driver; nothing if there is one, or none of them."""
+    running = sum(1 for calculation in calculations if calculation["state"] == "running")
+    if status == "running" or running == 0:
+        return ""
+    workers = "1 worker still computes" if running == 1 else f"{running} workers still compute"
+    return (
+        f"{workers}, though the run itself was ended; what they finish is kept. "
+        f"To go on with it and them: alkaliflow resume {run.path}\n"
+    )
 
 
 def _find_states(store: Path, *, keys: dict[str, str]) -> list[dict[str, str]]:
