@@ -185,6 +185,12 @@ def test_a_file_that_is_no_structure_is_refused(content: bytes, part: str, key: 
     assert part in message
 
 
+def test_a_file_of_other_elements_is_refused_before_its_cell_is_judged(tmp_path: Path) -> None:
+    write(tmp_path / "cu.cif", bulk("Cu", cubic=True))
+    message = refuse(*run("structure.alloy_file=cu.cif", "structure.cases=[control]"), "--dry-run")
+    assert "has no parameters for Cu (it knows K, Bi, Sn, Sb)" in message
+
+
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with (tmp_path / "huge.cif").open("wb") as stream:
         stream.write(b"data_x\n")
