@@ -18,11 +18,12 @@ from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.drive import run_calculations
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.durable import read_json, write_json
+from workflows.jobs.local import build_executor
 from workflows.jobs.store import Finished, Store
 from workflows.potassium_cells import DISLOCATION, build_cells
 from workflows.potassium_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.potassium_results import publish_results
-from workflows.potassium_run import RunFacts, build_executor, build_spec, find_fixed_regions
+from workflows.potassium_run import RunFacts, build_spec, find_fixed_regions
 from workflows.prefect_stage import run_stage
 from workflows.progress import report
 
@@ -144,7 +145,8 @@ def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:
 
 def compute(run: RunFacts, calculations: list[Calculation]) -> list[Finished]:
     """Bring calculations of a run to their results, and show how they get on."""
-    executor = build_executor(run.config, cores=run.cores)
+    resources = run.config.resources
+    executor = build_executor(cores=run.cores or resources.cores, memory_GB=resources.memory_GB)
     return run_calculations(calculations, store=run.store, executor=executor, on_progress=report)
 
 

@@ -19,11 +19,11 @@ from workflows.calculators.registry import check_calculator
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.local import count_usable_cores
+from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.jobs.store import Store
 from workflows.plan import Plan
 from workflows.potassium_cells import build_cells, build_geometries, find_elements
-from workflows.potassium_run import build_executor, build_spec, find_fixed_regions
+from workflows.potassium_run import build_spec, find_fixed_regions
 from workflows.preflight import (
     check_calculator_starts,
     check_resources,
@@ -94,7 +94,7 @@ def check_run(
     recipes = ("gap_scan", "relaxation", "molecular_dynamics")
     check_resources(
         [Calculation(recipe, structure=largest, **layout) for recipe in recipes],
-        executor=build_executor(config, cores=cores),
+        executor=build_executor(cores=cores or resources.cores, memory_GB=resources.memory_GB),
     )
     fixed = np.isin(largest.arrays["region"], find_fixed_regions(config))
     check_temperatures(config.dynamics, n_mobile=int((~fixed).sum()))

@@ -14,10 +14,7 @@ from structures.interface import ContactCell
 from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
-from workflows.jobs.local import LocalExecutor, count_usable_cores
 from workflows.jobs.store import Finished, Store
-
-_MB_PER_GB = 1000.0
 
 
 @dataclass(frozen=True)
@@ -91,15 +88,6 @@ def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorS
         protocol=section.protocol,
         overrides=section.overrides,
     )
-
-
-def build_executor(config: PotassiumDiffusionConfig, *, cores: int | None) -> LocalExecutor:
-    """What starts the workers: as many cores as asked for here, or configured, or there."""
-    resources = config.resources
-    executor = LocalExecutor(cores=cores or resources.cores or count_usable_cores())
-    if resources.memory_GB is not None:
-        executor.memory_MB = resources.memory_GB * _MB_PER_GB
-    return executor
 
 
 def find_fixed_regions(config: PotassiumDiffusionConfig) -> list[str]:

@@ -30,11 +30,9 @@ def check_resources(calculations: Iterable[Calculation], *, executor: LocalExecu
     Raises:
         InputError: if one could never run here.
     """
-    for calculation in calculations:
-        executor.count_slots(
-            cores=calculation.ranks * calculation.threads,
-            memory_MB=find_recipe(calculation.recipe).memory_MB(calculation),
-        )
+    needs = [(find_recipe(c.recipe).memory_MB(c), c.ranks * c.threads) for c in calculations]
+    for memory_MB, cores in sorted(needs, reverse=True):  # the largest first: its message is enough for all
+        executor.count_slots(cores=cores, memory_MB=memory_MB)
 
 
 def check_calculator_starts(

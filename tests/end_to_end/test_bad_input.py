@@ -144,6 +144,14 @@ def test_code_is_imported_only_if_it_is_trusted(tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "imported").exists()
 
 
+def test_a_distillation_without_memory_is_refused() -> None:
+    teacher = "teacher.overrides={trust_code: true, factory: ase.calculators.emt:EMT}"
+    sets = ("teacher.name=ase", teacher, "resources.memory_GB=0.5")
+    arguments = ["run", "potential-distillation", "--preset", "demo", "--dry-run"]
+    message = refuse(*arguments, *(word for text in sets for word in ("--set", text)))
+    assert "needs 4 GB of memory, this run may use 0.5 GB (memory_GB). Set resources.memory_GB: 4 or more" in message
+
+
 def test_a_long_timestep_is_noted() -> None:
     arguments = [
         *run("dynamics.timestep_fs=10", "dynamics.frame_every_ps=0.3", "dynamics.thermo_every_ps=0.3"),

@@ -63,7 +63,9 @@ class DynamicsSection(ConfigModel):
 
     timestep_fs: float = Field(default=3.0, gt=0, le=20, description="time step")
     temperature_K: float = Field(default=300.0, gt=0, description="temperature; potassium melts at 337 K")
-    start_temperature_K: float = Field(default=50.0, gt=0, description="temperature at which heating starts")
+    start_temperature_K: float = Field(
+        default=50.0, gt=0, description="temperature at which heating starts, at most temperature_K"
+    )
     ensemble: Literal["nvt", "npt", "nve"] = Field(
         default="nvt", description="ensemble of production; npt keeps the stress normal to the interface at zero"
     )

@@ -155,6 +155,18 @@ class LocalExecutor:
         self.children.clear()
 
 
+def build_executor(*, cores: int | None = None, memory_GB: float | None = None) -> LocalExecutor:
+    """This machine within the limits that a user gives; None: all that it has.
+
+    Raises:
+        InputError: if there is no core, or more than the machine has.
+    """
+    executor = LocalExecutor() if cores is None else LocalExecutor(cores=cores)
+    if memory_GB is not None:
+        executor.memory_MB = memory_GB * _MB_PER_GB
+    return executor
+
+
 def release(slots: list[int]) -> None:
     """Close this process's hold on the slots."""
     for descriptor in slots:
