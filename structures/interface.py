@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SMALLEST_VACUUM_A = 8.0
 SMALLEST_CONTACT_A = 1.5
 _FLAT = 1e-4
+_MOST_REPEATS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,20 +94,9 @@ def build_contact_cell(
     _check_lengths(gap_A=gap_A, metal_thickness_A=metal_thickness_A, vacuum_A=vacuum_A, max_strain=max_strain)
     slab, sites_z_A = _open_slab(alloy, reference=alloy if reference is None else reference)
     alloy_height_A = float(np.ptp(sites_z_A))
-    if not 0 <= anchor_thickness_A < alloy_height_A:
-        message = (
-            f"anchor_thickness_A is {anchor_thickness_A}, needs 0 to less than the alloy's thickness, "
-            f"{alloy_height_A:.1f} Å; choose a thinner anchor or a thicker alloy"
-        )
-        raise InputError(message)
+    _check_anchor(anchor_thickness_A, alloy_height_A=alloy_height_A)
     lateral_A = np.array(slab.cell.array[:2, :2])
-    match = compute_best_match(metal, lateral_cell_A=lateral_A, faces=faces)
-    if match.largest_strain > max_strain:
-        message = (
-            f"the metal would be strained by {100 * match.largest_strain:.1f} % to fit, limit {100 * max_strain:.1f} %;"
-            " enlarge the alloy's cell along x or y, or raise max_strain"
-        )
-        raise InputError(message)
+    match = _match_within(max_strain, metal=metal, lateral_A=lateral_A, faces=faces)
     block = build_fitted_metal(metal, match=match, lateral_cell_A=lateral_A, thickness_A=metal_thickness_A)
     bottom_A = (vacuum_A if vacuum_A > 0 else gap_A) / 2
     slab.positions[:, 2] += bottom_A
@@ -146,6 +137,41 @@ def _check_lengths(*, gap_A: float, metal_thickness_A: float, vacuum_A: float, m
         raise InputError(message)
 
 
+def _check_anchor(anchor_thickness_A: float, *, alloy_height_A: float) -> None:
+    if not 0 <= anchor_thickness_A < alloy_height_A:
+        message = (
+            f"anchor_thickness_A is {anchor_thickness_A}, needs 0 to less than the alloy's thickness, "
+            f"{alloy_height_A:.1f} Å; choose a thinner anchor or a thicker alloy"
+        )
+        raise InputError(message)
+
+
+def _match_within(
+    max_strain: float, *, metal: Atoms, lateral_A: NDArray[np.float64], faces: tuple[Face, ...]
+) -> MetalMatch:
+    """The best match of the metal; if it is strained too much, the error says how large an alloy would do."""
+    match = compute_best_match(metal, lateral_cell_A=lateral_A, faces=faces)
+    if match.largest_strain <= max_strain:
+        return match
+    advice = "enlarge the alloy along its first two cell vectors"
+    for first, second in sorted(np.ndindex(_MOST_REPEATS, _MOST_REPEATS), key=lambda n: (n[0] + 1) * (n[1] + 1)):
+        repeats = (first + 1, second + 1)
+        larger = compute_best_match(metal, lateral_cell_A=lateral_A * np.array(repeats)[:, None], faces=faces)
+        if larger.largest_strain <= max_strain:
+            advice = (
+                f"make the alloy {repeats[0]} x {repeats[1]} times as large along its first two cell vectors "
+                f"({100 * larger.largest_strain:.1f} %)"
+            )
+            break
+    lengths_A = np.linalg.norm(lateral_A, axis=1)
+    angle_deg = math.degrees(math.acos(lateral_A[0] @ lateral_A[1] / lengths_A.prod()))
+    message = (
+        f"the metal would be strained by {100 * match.largest_strain:.1f} % to fit the alloy's {lengths_A[0]:.1f} x "
+        f"{lengths_A[1]:.1f} Å at {angle_deg:.0f}°, limit {100 * max_strain:.1f} %; {advice}, or raise max_strain"
+    )
+    raise InputError(message)
+
+
 def _open_slab(alloy: Atoms, *, reference: Atoms) -> tuple[Atoms, NDArray[np.float64]]:
     """The alloy in standard form, wrapped along x and y and cut at the reference's widest gap along z.
 
@@ -168,8 +194,8 @@ def _open_slab(alloy: Atoms, *, reference: Atoms) -> tuple[Atoms, NDArray[np.flo
     tilt = float(np.abs(cell[2, :2]).max() / cell[2, 2])
     if tilt > _FLAT:
         message = (
-            f"the alloy's third cell vector leans by {tilt:.3f} from the normal of the other two, needs 0; "
-            "cut the crystal along the interface first"
+            f"the alloy's third cell vector leans by {tilt:.3f} from the normal of the other two, needs 0: the first "
+            "two lie in the interface, the third is its normal; give an upright cell, e.g. the conventional one"
         )
         raise InputError(message)
     height_A = cell[2, 2]

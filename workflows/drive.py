@@ -70,8 +70,7 @@ def run_calculations(
     for pursuit in pursuits.values():
         result = store.result(pursuit.key)
         pursuit.outcome = replace(result, reused=True) if isinstance(result, Finished) else result
-        if result is not None:
-            _report(pursuit, "reused", on_progress)
+        _report(pursuit, "new" if result is None else "reused", on_progress)
     try:
         while waiting := [pursuit for pursuit in pursuits.values() if pursuit.outcome is None]:
             executor.reap()

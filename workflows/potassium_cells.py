@@ -81,6 +81,14 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
     return cells
 
 
+def find_elements(structure: StructureSection) -> list[str]:
+    """Elements of both sides, known before anything is built of them."""
+    metal = read_side(structure.potassium_file, region="potassium") or build_potassium()
+    alloy = read_side(structure.alloy_file, region="alloy")
+    record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
+    return sorted({*metal.symbols, *(alloy.symbols if alloy is not None else record.composition)})
+
+
 def read_side(path: str | None, *, region: str) -> Atoms | None:
     """The user's own structure for one side of the interface, or None if there is none."""
     if path is None:

@@ -26,10 +26,12 @@ from workflows.distillation_rounds import (
     sample_with_student,
     sample_with_teacher,
 )
-from workflows.jobs.local import LocalExecutor, count_usable_cores
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.jobs.store import Store
 from workflows.plan import Plan
 from workflows.potential_card import DESCRIPTOR_REFERENCE, NOT_VERIFIED, TEACHERS, format_card
+from workflows.preflight import check_resources
 from workflows.progress import report
 
 POTENTIAL_DIRECTORY = "potential"
@@ -38,7 +40,6 @@ TEACHER_S, STUDENT_S, FIT_S = 0.9e-3, 2.0e-5, 2.0e-3
 # Start of a worker with the teacher, and without it, in s.
 TEACHER_START_S, START_S = 6.0, 2.0
 _BYTES_PER_ATOM_AND_FRAME = 120.0
-_MB_PER_GB = 1000.0
 
 
 P = ParamSpec("P")
@@ -93,9 +94,7 @@ flow = potential_distillation
 
 def open_bench(config: PotentialDistillationConfig, *, store: str, cores: int | None = None, salt: str = "") -> Bench:
     """Store and workers of a run."""
-    executor = LocalExecutor(cores=cores or config.resources.cores or count_usable_cores())
-    if config.resources.memory_GB is not None:
-        executor.memory_MB = config.resources.memory_GB * _MB_PER_GB
+    executor = build_executor(cores=cores or config.resources.cores, memory_GB=config.resources.memory_GB)
     return Bench(store=Store(Path(store)), executor=executor, on_progress=report, salt=salt)
 
 
@@ -122,11 +121,15 @@ def plan(config: PotentialDistillationConfig, *, cores: int | None = None) -> Pl
     """Build every configuration, check the teacher, and say how large the run is; starts nothing.
 
     Raises:
-        InputError: if the teacher is not there.
+        InputError: if the teacher is not there, or a calculation could never run within the cores and the memory.
     """
     check_teacher(config)
     rounds = config.student_sampling.rounds
     taught = [c for number in range(1, rounds + 1) for c in plan_teacher_sampling(config, number=number)]
+    check_resources(
+        [*taught, Calculation("label_frames"), Calculation("potential_fit")],
+        executor=build_executor(cores=cores or config.resources.cores, memory_GB=config.resources.memory_GB),
+    )
     evaluations = [
         len(c.structure or ())
         * (c.settings["relax_steps"] + c.settings["n_frames"] * c.settings["steps_per_frame"] + 1)

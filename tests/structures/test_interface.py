@@ -1,4 +1,5 @@
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from ase.io import read, write
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
-from structures.alloy import ALLOYS, build_rotated_alloy, resolve_alloy
+from structures.alloy import ALLOYS, build_alloy, build_rotated_alloy, resolve_alloy
 from structures.checks import compute_smallest_distance
 from structures.dislocation import Arrangement, build_dislocation_dipole
 from structures.errors import InputError
@@ -179,6 +180,19 @@ def test_leaning_cells_are_refused() -> None:
     alloy.set_cell(alloy.cell.array + np.array([[0, 0, 0], [0, 0, 0], [2, 0, 0]]), scale_atoms=True)
     with pytest.raises(InputError, match="leans by"):
         build_contact_cell(alloy, metal=build_potassium())
+
+
+def test_a_cell_that_does_not_fit_is_refused_with_a_size_that_does() -> None:
+    hexagonal = build_alloy(ALLOYS["Bi"], repeats=(1, 1, 2))
+    metal = build_potassium()
+    with pytest.raises(
+        InputError, match=r"to fit the alloy's 4\.5 x 4\.5 Å at (60|120)°, limit 6\.0 %; make"
+    ) as caught:
+        build_contact_cell(hexagonal, metal=metal, max_strain=0.06)
+    found = re.search(r"make the alloy (\d) x (\d) times as large .* \((\d\.\d) %\)", str(caught.value))
+    assert found is not None
+    cell = build_contact_cell(hexagonal * (int(found[1]), int(found[2]), 1), metal=metal, max_strain=0.06)
+    assert f"{100 * cell.match.largest_strain:.1f}" == found[3]
 
 
 def test_empty_alloy_is_refused() -> None:

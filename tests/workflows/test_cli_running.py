@@ -17,6 +17,9 @@ from structures.errors import CalculationError, InputError
 from workflows import run_lock
 from workflows.cli import app
 from workflows.flows import FlowEntry
+from workflows.jobs.attempt import claim_attempt
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.store import Store
 from workflows.plan import Plan
 from workflows.progress import report
 
@@ -43,6 +46,7 @@ class Double:
         self.ending: BaseException | None = None
         self.disk_GB = 0.1
         self.on_start: Callable[[], object] = lambda: None
+        self.keys_on_the_way: dict[str, str] = {}
 
     def plan(self, config: Any, *, cores: int | None = None) -> Plan:  # noqa: ANN401 (any model)
         return Plan(
@@ -62,6 +66,7 @@ class Double:
         self.on_start()
         event = {"key": "k1", "label": "control, seed 1", "stage": "produce", "steps": 2000}
         report({**event, "state": "running", "step": 1500, "segment": 12})
+        self.keys_on_the_way = state_of(options["workdir"])["keys"]
         if self.ending is not None:
             raise self.ending
         report({**event, "state": "done", "step": 2000, "segment": 19})
@@ -275,6 +280,25 @@ def test_list_and_show_know_the_run(double: Double) -> None:
     assert re.search(r"control, seed 1 +gone +k1", shown)
     assert "There are no results yet. Go on with: alkaliflow resume runs/b" in call("show", "runs/b").output
     assert json.loads(call("show", "runs/a", "--json").output)["status"] == "completed"
+
+
+def test_a_killed_run_shows_its_calculations_and_that_workers_go_on(double: Double, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    keys = [store.create(Calculation("gap_scan", settings={"gaps_A": [gap]})) for gap in (2.5, 3.5)]
+    attempt = claim_attempt(store.job_directory(keys[0]), target="local")
+    assert attempt is not None
+    assert attempt.start(None)  # this process is its worker now, and lives
+    run("--workdir", "r", "--store", "store")
+    assert double.keys_on_the_way == {"control, seed 1": "k1"}
+    state = {"status": "running", "keys": dict(zip(("gap", "relax, control"), keys, strict=True))}
+    (tmp_path / "r" / "state.json").write_text(json.dumps(state))  # as SIGKILL leaves it
+    (tmp_path / "r" / run_lock.LOCK_FILE).unlink()  # which names this process, as if it were the driver still
+    shown = call("show", "r").output
+    assert shown.startswith("r: potassium-diffusion, interrupted")
+    assert re.search(rf"gap +running +{keys[0][:12]}", shown)
+    assert re.search(rf"relax, control +new +{keys[1][:12]}", shown)
+    assert "1 worker still computes, though the run itself was ended" in shown
+    assert "alkaliflow resume r\n" in shown
 
 
 def test_one_damaged_result_does_not_hide_the_others(double: Double) -> None:

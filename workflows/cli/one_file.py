@@ -92,6 +92,8 @@ def md(
 
     stages = {"heat_ps": 3.0, "equilibrate_ps": 3.0, "production_ps": length_ps, "fixed_regions": []}
     dynamics = {"temperature_K": temperature_K, "timestep_fs": timestep_fs, "ensemble": ensemble, **stages}
+    if 0 < temperature_K < DynamicsSection().start_temperature_K:
+        dynamics["start_temperature_K"] = temperature_K
     task = _Task("molecular_dynamics", file, calculator=calculator, potential=potential, sets=sets)
     settings = _check_dynamics(DynamicsSection, dynamics=dynamics)
     task.run(settings, seed=seed, store=store, cores=cores, quiet=quiet, as_json=as_json, output=output)

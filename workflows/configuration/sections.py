@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FS_PER_PS = 1000.0
+SHORTEST_TIMESTEP_FS = 0.1
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -62,7 +63,9 @@ class DynamicsSection(ConfigModel):
 
     timestep_fs: float = Field(default=3.0, gt=0, le=20, description="time step")
     temperature_K: float = Field(default=300.0, gt=0, description="temperature; potassium melts at 337 K")
-    start_temperature_K: float = Field(default=50.0, gt=0, description="temperature at which heating starts")
+    start_temperature_K: float = Field(
+        default=50.0, gt=0, description="temperature at which heating starts, at most temperature_K"
+    )
     ensemble: Literal["nvt", "npt", "nve"] = Field(
         default="nvt", description="ensemble of production; npt keeps the stress normal to the interface at zero"
     )
@@ -104,6 +107,33 @@ class DynamicsSection(ConfigModel):
                     f"segment_ps is {self.segment_ps:g} ({self.segment_steps} steps), needs a whole multiple of {name} "
                     f"({steps} steps). Set it, e.g. segment_ps: {fitting_ps:g}."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def check_timestep(self) -> Self:
+        """A step far below what any solid needs is a time in another unit."""
+        if self.timestep_fs < SHORTEST_TIMESTEP_FS:
+            raise ValueError(
+                f"timestep_fs is {self.timestep_fs:g}, needs {SHORTEST_TIMESTEP_FS:g} to 20 fs (fs, not ps). "
+                "Set it, e.g. timestep_fs: 3."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_temperatures(self) -> Self:
+        """Heating goes up, and no temperature lies where a run counts as blown up."""
+        if self.heat_ps > 0 and self.start_temperature_K > self.temperature_K:
+            raise ValueError(
+                f"start_temperature_K is {self.start_temperature_K:g}, needs at most temperature_K "
+                f"({self.temperature_K:g} K), which is heated to. Set it, e.g. start_temperature_K: "
+                f"{self.temperature_K / 5:g}, or heat_ps: 0 to start at temperature_K."
+            )
+        if self.temperature_K >= self.limits.temperature_K:
+            raise ValueError(
+                f"temperature_K is {self.temperature_K:g}, needs to be below limits.temperature_K "
+                f"({self.limits.temperature_K:g} K), at which a run is stopped as blown up. Set it lower, or "
+                f"limits.temperature_K: {2 * self.temperature_K:g}."
+            )
         return self
 
     @model_validator(mode="after")
@@ -196,7 +226,9 @@ class ResourcesSection(ConfigModel):
     cores: int | None = Field(default=None, gt=0, description="cores that may be busy at a time; null: all")
     ranks: int = Field(default=1, gt=0, description="MPI ranks of one calculation")
     threads: int = Field(default=1, gt=0, description="OpenMP threads of one rank")
-    memory_GB: float | None = Field(default=None, gt=0, description="memory that may be used; null: what is free")
+    memory_GB: float | None = Field(
+        default=None, gt=0, description="memory that may be used; null: all that the machine has"
+    )
 
     @model_validator(mode="after")
     def check_cores(self) -> Self:
