@@ -20,6 +20,7 @@ from structures.metal import POTASSIUM_MELTING_POINT_K
 from workflows.calculators.registry import check_calculator
 from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import IN_FLOWS
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.drive import run_calculations
 from workflows.jobs.calculation import Calculation
@@ -173,6 +174,7 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
             blob_path=store.blob_path,
             label=config.calculator.potential,
             ensemble=config.dynamics.ensemble,
+            wording=IN_FLOWS,
         )
     dynamics = config.dynamics
     n_atoms, n_runs = len(largest.atoms), len(cells) * config.replicas
@@ -243,6 +245,7 @@ def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorS
         potential=section.potential,
         protocol=section.protocol,
         overrides=section.overrides,
+        wording=IN_FLOWS,
     )
 
 
