@@ -49,7 +49,7 @@ def check_elements_known(
     missing = sorted(set(elements) - set(known))
     if missing:
         name = f"{calculator} {label}".strip()
-        raise InputError(f"{name} has no parameters for {', '.join(missing)} (it knows {', '.join(known)}); {fix}.")
+        raise InputError(f"{name} has no parameters for {', '.join(missing)} (it knows {', '.join(known)}); {fix}")
 
 
 def read_user_elements(spec: CalculatorSpec, *, wording: Wording = IN_PYTHON) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ def check_calculator(
         )
     known = known_elements(spec, blob_path=blob_path, wording=wording)
     if known is not None:
-        fix = "use another calculator or structure"
+        fix = "use another calculator or structure."
         if spec.name == "pod":
             fix = _suggest_potential(elements, wording=wording)
         check_elements_known(elements, known=known, calculator=spec.name, label=label, fix=fix)
@@ -220,7 +220,7 @@ def _suggest_potential(elements: Collection[str], *, wording: Wording) -> str:
         alloy = [element for element in _DISTILLED[1:] if element in elements]
         named = shlex.quote(f"alloy_elements=[{', '.join(alloy)}]")
         ways.append(f"distil a potential: alkaliflow run potential-distillation --set {named}")
-    return ", or ".join(ways) or "use another calculator or structure"
+    return ", or ".join(ways) or "use another calculator or structure."
 
 
 def build_lammps_potential(spec: CalculatorSpec, *, elements: Collection[str], blob_path: BlobPath) -> LammpsPotential:
@@ -233,7 +233,7 @@ def build_lammps_potential(spec: CalculatorSpec, *, elements: Collection[str], b
     if spec.name not in builders:
         raise InputError(f"calculator {spec.name} is not run by LAMMPS; use {' or '.join(builders)}.")
     potential = builders[spec.name](spec, blob_path=blob_path)
-    fix = "add them to your pair commands and to overrides.elements"
+    fix = "add them to your pair commands and to overrides.elements."
     if spec.name == "pod":
         fix = _suggest_potential(elements, wording=IN_PYTHON)
     check_elements_known(elements, known=potential.type_elements, calculator=spec.name, fix=fix)
