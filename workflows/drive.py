@@ -132,7 +132,9 @@ def _count_failure(pursuit: _Pursuit, reason: str, retries: int, attempt: Attemp
     if pursuit.failures <= retries:
         return True
     tail = read_log_tail(attempt.directory)
-    reason = f"{reason}; {pursuit.failures} attempts without headway" + (f". Its last lines:\n{tail}" if tail else "")
+    reason = f"{reason}; {pursuit.failures} attempts without headway" + (
+        f". Its last lines:\n{tail}" if tail and reason not in tail else ""
+    )
     pursuit.outcome = Failed(pursuit.key, "CalculationError", reason, attempt.directory)
     return False
 

@@ -17,6 +17,7 @@ from structures.interface import ContactCell
 from structures.metal import POTASSIUM_MELTING_POINT_K
 from workflows.calculators.registry import check_calculator
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import IN_FLOWS
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.local import build_executor, count_usable_cores
@@ -51,6 +52,7 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
             blob_path=store.blob_path,
             label=config.calculator.potential,
             ensemble=config.dynamics.ensemble,
+            wording=IN_FLOWS,
         )
         cells = build_cells(config)
         largest = max(cells.values(), key=lambda cell: len(cell.atoms))

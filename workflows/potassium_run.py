@@ -13,6 +13,7 @@ from structures.errors import InputError
 from structures.interface import ContactCell
 from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import IN_FLOWS
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.store import Finished, Store
 
@@ -87,6 +88,7 @@ def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorS
         potential=section.potential,
         protocol=section.protocol,
         overrides=section.overrides,
+        wording=IN_FLOWS,
     )
 
 

@@ -13,11 +13,17 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from analysis.results import Provenance, Reference, Results, ResultWarning, write_results
-from structures.errors import InputError
-from workflows.calculators.registry import get_capabilities
+from workflows.calculators.registry import check_calculator
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import AS_TEACHER
 from workflows.configuration.potential_distillation import PotentialDistillationConfig
-from workflows.distillation import Bench, build_student_spec, plan_student_sampling, plan_teacher_sampling
+from workflows.distillation import (
+    Bench,
+    build_student_spec,
+    build_teacher_spec,
+    plan_student_sampling,
+    plan_teacher_sampling,
+)
 from workflows.distillation_rounds import (
     DistilledPotential,
     check_potential,
@@ -99,22 +105,12 @@ def open_bench(config: PotentialDistillationConfig, *, store: str, cores: int | 
 
 
 def check_teacher(config: PotentialDistillationConfig) -> None:
-    """Find out before anything starts whether the teacher is installed and allowed to run.
+    """Find out before anything starts whether the teacher is here, allowed to run and knows the elements.
 
     Raises:
         InputError: if it is not.
     """
-    capabilities = get_capabilities(config.teacher.name)
-    missing = capabilities.missing_modules()
-    if missing:
-        raise InputError(
-            f"teacher.name is {config.teacher.name}, which needs {', '.join(missing)}, not installed here: "
-            f"{capabilities.install}"
-        )
-    if config.teacher.name == "ase" and config.teacher.overrides.get("trust_code") is not True:
-        raise InputError(
-            "teacher.name is ase, which runs code of yours. If you trust it, set overrides: {trust_code: true}."
-        )
+    check_calculator(build_teacher_spec(config), elements=config.elements, blob_path=Path, wording=AS_TEACHER)
 
 
 def plan(config: PotentialDistillationConfig, *, cores: int | None = None) -> Plan:

@@ -89,16 +89,16 @@ def test_a_wrong_value_is_refused(assignment: str, parts: tuple[str, ...]) -> No
         assert part in message
 
 
-FACTORY = ("calculator.name=ase", "calculator.potential=nomod:EMT", "calculator.overrides={}")
+FACTORY = ("calculator.name=ase", "calculator.potential=ase.calculators.lj:LennardJones", "calculator.overrides={}")
 
 
 @pytest.mark.parametrize(
     ("assignments", "parts"),
     [
-        (FACTORY, ("calculator ase runs the code of nomod:EMT", "trust_code: true")),
+        (FACTORY, ("calculator ase runs the code of ase.calculators.lj:LennardJones", "trust_code=true")),
         (
-            (*FACTORY, "calculator.overrides={trust_code: true}"),
-            ("nomod:EMT cannot be imported: No module named 'nomod'",),
+            (*FACTORY, "calculator.potential=nomod:EMT", "calculator.overrides={trust_code: true}"),
+            ("nomod:EMT cannot be imported: there is no module nomod", "PYTHONPATH"),
         ),
         (("calculator.potential=part.pair",), ("All pair coeffs are not set", "part.pair", "Bi", "Mend")),
         (("calculator.potential=wrong.pair",), ("is no finite number", "wrong.pair", "Mend")),

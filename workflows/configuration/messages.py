@@ -229,6 +229,8 @@ def _explain_unknown(location: Location, *, model: type[BaseModel]) -> str:
     near = nearest_names(str(wrong), known=list(elsewhere))
     if near:
         return f"{key} is not a known key. Did you mean {elsewhere[near[0]]}?"
+    if not here:
+        return f"{key} is not a known key: nothing can be set here. Take it out."
     return f"{key} is not a known key. Known here: {', '.join(here)}. Take it out or correct it."
 
 

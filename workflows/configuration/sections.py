@@ -43,7 +43,8 @@ class CalculatorSection(ConfigModel):
     )
     overrides: dict[str, Any] = Field(
         default_factory=dict,
-        description="what to set otherwise; lammps: elements: [K, Bi] in the order of types; ase: trust_code: true",
+        description="what to set otherwise; lammps: elements: [K, Bi] in the order of types; ase: trust_code: true, "
+        "arguments: {sigma: 3.4}",
     )
 
 
@@ -67,7 +68,12 @@ class DynamicsSection(ConfigModel):
         default=50.0, gt=0, description="temperature at which heating starts, at most temperature_K"
     )
     ensemble: Literal["nvt", "npt", "nve"] = Field(
-        default="nvt", description="ensemble of production; npt keeps the stress normal to the interface at zero"
+        default="nvt", description="ensemble of production; npt: zero stress as barostat says, constant temperature"
+    )
+    barostat: Literal["normal", "isotropic", "anisotropic"] = Field(
+        default="normal",
+        description="what npt changes; normal: the height of the cell along z, for interfaces; isotropic: its volume; "
+        "anisotropic: its three lengths",
     )
     heat_ps: float = Field(default=6.0, ge=0, description="time from start_temperature_K to temperature_K")
     equilibrate_ps: float = Field(default=6.0, ge=0, description="time at temperature_K before anything is counted")
@@ -203,10 +209,53 @@ class DynamicsSection(ConfigModel):
         same = (
             *("timestep_fs", "temperature_K", "start_temperature_K", "heat_steps", "equilibrate_steps"),
             *("production_steps", "segment_steps", "frame_every_steps", "thermo_every_steps", "ensemble", "thermostat"),
-            *("thermostat_damping_fs", "barostat_damping_fs", "fixed_regions", "thermostatted_regions"),
+            *("thermostat_damping_fs", "barostat", "barostat_damping_fs", "fixed_regions", "thermostatted_regions"),
         )
         limits = {f"max_{name}": value for name, value in self.limits.model_dump().items()}
         return {name: getattr(self, name) for name in same} | limits
+
+
+class OneFileDynamics(DynamicsSection):
+    """Dynamics of a structure file: minimise, heat, equilibrate, produce."""
+
+    heat_ps: float = Field(default=3.0, ge=0, description="time from start_temperature_K to temperature_K")
+    equilibrate_ps: float = Field(default=3.0, ge=0, description="time at temperature_K before production")
+    production_ps: float = Field(default=12.0, gt=0, description="time of production, as --length-ps")
+    # a file's regions have names of their own
+    fixed_regions: tuple[str, ...] = Field(  # type: ignore[assignment]
+        default=(), description="regions of the file whose atoms do not move"
+    )
+    thermostatted_regions: tuple[str, ...] = Field(  # type: ignore[assignment]
+        default=(), description="regions that the thermostat acts on; empty: all that move"
+    )
+    minimise: bool = Field(default=True, description="whether the forces are minimised first")
+
+    def recipe_settings(self) -> dict[str, Any]:
+        """The same as settings of the recipe `molecular_dynamics`, times turned into steps."""
+        return {**super().recipe_settings(), "minimise": self.minimise}
+
+    def explain_rounding(self) -> str:
+        """What runs longer than was asked for, because segments are whole, and how to have it exactly; else empty."""
+        longer = []
+        for name in ("heat", "equilibrate", "production"):
+            asked_ps = getattr(self, f"{name}_ps")
+            runs_ps = getattr(self, f"{name}_steps") * self.timestep_fs / FS_PER_PS
+            if not math.isclose(asked_ps, runs_ps, rel_tol=1e-3):
+                longer.append(f"{name}: asked {asked_ps:g} ps, runs {runs_ps:g} ps")
+        if not longer:
+            return ""
+        segment_ps = self.segment_steps * self.timestep_fs / FS_PER_PS
+        segments = f"whole segments of {self.segment_steps} steps, {segment_ps:g} ps, which a longer run goes on from"
+        exact_ps = self._find_exact_segment_ps()
+        return f"{'; '.join(longer)} ({segments})." + (f" Exactly: --set segment_ps={exact_ps:g}" if exact_ps else "")
+
+    def _find_exact_segment_ps(self) -> float | None:
+        """The longest segment that divides all stages and holds whole numbers of frames, if there is one."""
+        stages = [self.steps_of(time_ps) for time_ps in (self.heat_ps, self.equilibrate_ps, self.production_ps)]
+        longest = math.gcd(*stages)
+        unit = math.lcm(self.frame_every_steps, self.thermo_every_steps)
+        fitting = [steps for steps in range(unit, min(longest, self.segment_steps) + 1, unit) if longest % steps == 0]
+        return fitting[-1] * self.timestep_fs / FS_PER_PS if fitting else None
 
 
 class GuardSection(ConfigModel):

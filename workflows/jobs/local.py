@@ -116,6 +116,9 @@ class LocalExecutor:
         token = attempt.submission()["token"]
         command = [sys.executable, "-P", "-m", "workflows.jobs.worker", str(job), "--token", token]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        if os.environ.get("PYTHONPATH"):  # the worker starts in another folder
+            folders = os.environ["PYTHONPATH"].split(os.pathsep)
+            environment["PYTHONPATH"] = os.pathsep.join(str(Path(folder).absolute()) for folder in folders)
         with (attempt.directory / "worker.log").open("ab") as log:
             child = subprocess.Popen(
                 command,
