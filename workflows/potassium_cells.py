@@ -1,5 +1,7 @@
 """The cells of the flow `potassium-diffusion`: potassium on an alloy with dislocations and on the same without."""
 
+from pathlib import Path
+
 from ase import Atoms
 
 from analysis.contact_geometry import ContactGeometry, build_contact_geometry
@@ -78,6 +80,15 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
     for cell in cells.values():
         check_cell_for_cutoff(cell.atoms, cutoff_A=POTENTIAL_CUTOFF_A)
     return cells
+
+
+def name_alloy(structure: StructureSection) -> str:
+    """What people call the alloy: its file, its name or its composition."""
+    if structure.alloy_file is not None:
+        return Path(structure.alloy_file).name
+    if isinstance(structure.alloy, str):
+        return structure.alloy
+    return "".join(f"{element}{share:g}" for element, share in structure.alloy.items())
 
 
 def read_side(path: str | None, *, region: str) -> Atoms | None:

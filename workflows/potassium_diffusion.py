@@ -27,7 +27,7 @@ from workflows.jobs.durable import read_json, write_json
 from workflows.jobs.local import LocalExecutor, count_usable_cores
 from workflows.jobs.store import Finished, Store
 from workflows.plan import Plan
-from workflows.potassium_cells import DISLOCATION, build_cells, build_geometries
+from workflows.potassium_cells import DISLOCATION, build_cells, build_geometries, name_alloy
 from workflows.potassium_results import publish_results
 from workflows.potassium_run import RunFacts
 from workflows.prefect_stage import run_stage
@@ -183,7 +183,7 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
     count = {element: largest.atoms.symbols.count(element) for element in sorted(set(largest.atoms.symbols))}
     strain = max(map(abs, largest.strain_metal))
     return Plan(
-        system=f"{config.structure.alloy_file or config.structure.alloy}, {', '.join(cells)}; potassium strained by "
+        system=f"{name_alloy(config.structure)}, {', '.join(cells)}; potassium strained by "
         f"{100 * strain:.1f} %; " + " ".join(f"{element}{number}" for element, number in count.items()),
         calculator=f"{config.calculator.name} {config.calculator.potential}".strip(),
         n_atoms=n_atoms,

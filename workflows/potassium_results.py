@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +22,13 @@ from analysis.trajectory import read_trajectory, write_trajectory
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
 from workflows.calculators.resolve import find_potential_folder
+from workflows.configuration.potassium_diffusion import StructureSection
+from workflows.configuration.resolve import find_structure_files, replace_value
 from workflows.configuration.sections import CalculatorSection
 from workflows.engines.trajectory_files import THERMO, TRAJECTORY
-from workflows.jobs.durable import read_json
+from workflows.jobs.durable import compute_sha256, read_json
 from workflows.jobs.worker import collect_versions
-from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries
+from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries, name_alloy
 from workflows.potassium_run import CaseData, RunFacts
 from workflows.potassium_warnings import collect_warnings, judge_order
 
@@ -72,8 +73,10 @@ def publish_results(
     results = Results(
         flow="potassium-diffusion",
         status="completed",
-        config=run.config.model_dump(mode="json"),
-        system=describe_system(data, gap_A=gap_A, proof=proof) | describe_potential(run.config.calculator),
+        config=describe_config(run),
+        system=describe_sides(run.config.structure, atoms=data[next(iter(data))].relaxed)
+        | describe_system(data, gap_A=gap_A, proof=proof)
+        | describe_potential(run.config.calculator),
         observables=build_json_value(observables),
         warnings=(
             *(warning for case, order in orders.items() for warning in judge_order(order, case=case)),
@@ -169,6 +172,37 @@ def build_observables(
     return observables
 
 
+def describe_config(run: RunFacts) -> dict[str, Any]:
+    """The resolved configuration; files in the run's directory are named from there, as its `config.yaml` does."""
+    document = run.config.model_dump(mode="json")
+    here = run.workdir.resolve()
+    for location, path in find_structure_files(run.config).items():
+        if path.is_relative_to(here):
+            replace_value(document, location, value=str(path.relative_to(here)))
+    return document
+
+
+def describe_sides(structure: StructureSection, *, atoms: Atoms) -> dict[str, Any]:
+    """What stands on either side of the interface, as counted in the cell that was used, and where it came from."""
+    is_metal = atoms.arrays["region"] == "potassium"
+    built = {
+        "alloy": {"name": name_alloy(structure), "origin": "A7 structure, random decoration"},
+        "metal": {"name": "potassium", "origin": "bcc"},
+    }
+    files = {"alloy": structure.alloy_file, "metal": structure.potassium_file}
+    sides = {}
+    for side, chosen in (("alloy", ~is_metal), ("metal", is_metal)):
+        path = files[side]
+        facts = built[side] if path is None else {"file": Path(path).name, "sha256": compute_sha256(Path(path))}
+        sides[side] = {"formula": count_elements(atoms[chosen]), **facts}
+    return sides
+
+
+def count_elements(atoms: Atoms) -> str:
+    """Elements and their numbers, by name: "Bi120Sb120"."""
+    return "".join(f"{element}{atoms.symbols.count(element)}" for element in sorted(set(atoms.symbols)))
+
+
 def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -> dict[str, Any]:
     """What was simulated, for the results and the report."""
     part = data[next(iter(data))]
@@ -225,15 +259,17 @@ def describe_provenance(run: RunFacts, *, dynamics: Mapping[str, Sequence[str]])
     """Where the numbers come from."""
     walls = {name: run.finished(key).wall_time_s for name, key in run.keys.items()}
     engine = run.finished(next(iter(dynamics.values()))[0]).values.get("engine", {})
-    command = ["alkaliflow", "run", "potassium-diffusion", str(run.workdir / "config.yaml")]
+    structure = run.config.structure
+    files = {Path(path).name: compute_sha256(path) for path in find_structure_files(run.config).values()}
+    decoration = {"decoration": structure.seed} if structure.alloy_file is None else {}
     return Provenance(
         versions=collect_versions() | {"engine": f"{engine.get('engine')} {engine.get('engine_version')}"},
-        checksums=dict(run.calculator.models),
-        seeds={"decoration": run.config.structure.seed, "velocities": list(run.config.seeds)},
+        checksums={**run.calculator.models, **files},
+        seeds={**decoration, "velocities": list(run.config.seeds)},
         keys=dict(run.keys),
         wall_times_s=walls,
         machine={"host": platform.node(), "processor": engine.get("cpu"), "cores": os.cpu_count()},
-        command=shlex.join(command),
+        command="alkaliflow run potassium-diffusion config.yaml",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

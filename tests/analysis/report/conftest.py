@@ -252,6 +252,8 @@ def build_example_results(*, resolved: bool = True) -> Results:
             "analysis": {"quantile": 0.99, "core_radius_A": 6.0, "blocks": 5, "confidence": 0.95},
         },
         system={
+            "alloy": {"formula": "Bi288Sb288Sn288", "name": "M-BiSnSb", "origin": "A7 structure, random decoration"},
+            "metal": {"formula": "K490", "name": "potassium", "origin": "bcc"},
             "n_atoms": 1354,
             "composition": {"Bi": 288, "Sn": 288, "Sb": 288, "K": 490},
             "cell_A": CELL_A.tolist(),

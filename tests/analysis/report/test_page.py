@@ -216,7 +216,8 @@ def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[.
 def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None:
     text = " ".join(build_methods(make_results()))
     for fact in (
-        "1354 atoms of M-BiSnSb",
+        "of 1354 atoms were built of M-BiSnSb (Bi288Sb288Sn288, A7 structure, random decoration) in contact",
+        "in contact with potassium (K490, bcc).",
         "A dipole of edge dislocations (Burgers vector 1/3[11-20], slip plane basal)",
         "300 K",
         "3 fs",
@@ -229,6 +230,15 @@ def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None
     assert "None" not in text
     assert build_methods(replace(make_results(), methods=("Mine.",))) == ["Mine."]
     assert build_methods(Results("x", "failed")) == ["The work was done with the flow x of alkaliflow."]
+
+
+def test_methods_name_the_files_that_were_used(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    own = {"formula": "Bi120Sb120", "file": "bisb.vasp", "sha256": "3f" * 32}
+    text = " ".join(build_methods(replace(results, system={**results.system, "alloy": own})))
+    assert "built of Bi120Sb120 as given in bisb.vasp (SHA-256 3f3f3f3f3f3f…) in contact with potassium" in text
+    assert "M-BiSnSb" not in text
+    assert "random decoration)" not in text
 
 
 def test_bibtex_has_an_entry_for_every_reference(make_results: Callable[..., Results]) -> None:
