@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.io import read
 from ase.neighborlist import neighbor_list
 
-from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case
+from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, describe_contact_case
 from analysis.crystal_order import CrystalOrder, compute_crystal_order
 from analysis.report import MAX_FRAMES, ViewerCase, ViewerData, write_report
 from analysis.results import Provenance, Reference, Results, build_json_value, write_results
@@ -95,7 +95,7 @@ def publish_results(
     report_path = write_report(results, viewer=build_viewer(run, data=data, cases=cases), directory=run.workdir)
     structure = data[next(iter(data))].relaxed
     catalogue.record(results, structure=structure, results_path=results_path, directory=run.store.root / "catalogue")
-    return str(observables.get("contrast", {}).get("sentence", "One case alone: no contrast.")), report_path
+    return str(observables["answer"]), report_path
 
 
 def collect_cases(
@@ -165,11 +165,12 @@ def build_observables(
     observables: dict[str, Any] = {
         "cases": {case: {**part.to_json(), "crystal_order": orders[case].to_json()} for case, part in cases.items()}
     }
+    temperature_K = run.config.dynamics.temperature_K
     if {DISLOCATION, CONTROL} <= set(cases):
-        temperature_K = run.config.dynamics.temperature_K
         contrast = compare_contact_cases(cases[DISLOCATION], control=cases[CONTROL], temperature_K=temperature_K)
-        observables["contrast"] = contrast.to_json()
-    return observables
+        return observables | {"answer": contrast.sentence, "contrast": contrast.to_json()}
+    (case,) = cases.values()
+    return observables | {"answer": describe_contact_case(case, temperature_K=temperature_K)}
 
 
 def describe_config(run: RunFacts) -> dict[str, Any]:

@@ -55,6 +55,17 @@ def test_columns_hold_the_data(plots: dict[str, Plot], observables: dict[str, An
     np.testing.assert_allclose(plots["penetration"].columns["depth_A (control)"], depth, rtol=1e-4, atol=1e-12)
 
 
+def test_each_depth_has_one_value_and_its_name(plots: dict[str, Plot]) -> None:
+    assert plots["contrast"].sentence.startswith("Depth, core columns: 14.20 ± 2.10\u202fÅ (dislocation")
+    assert "6.30 ± 1.80\u202fÅ (control" in plots["contrast"].sentence
+    assert plots["penetration"].sentence.startswith("Depth, all K (")
+    assert (
+        "last tenth: 14.90 ± 2.10\u202fÅ (dislocation) and 7.00 ± 1.80\u202fÅ (control)"
+        in plots["penetration"].sentence
+    )
+    assert "dislocation: 14.20 ± 2.10\u202fÅ (core columns)" in plots["penetration-by-region"].sentence
+
+
 @pytest.mark.parametrize("key", ["penetration", "rdf-K-Bi", "msd"])
 def test_both_cases_are_in_one_plot_with_bands(plots: dict[str, Plot], key: str) -> None:
     data = plots[key].figures[0].data
@@ -77,7 +88,7 @@ def test_sentences_follow_the_data(observables: dict[str, Any]) -> None:
     rising = control["penetration"] | {"depth_A": [0.1 * n for n in range(121)], "low_A": [], "high_A": []}
     changed = observables | {"cases": {"control": control | {"penetration": rising}}}
     (plot,) = [plot for plot in build_plots(changed) if plot.key == "penetration"]
-    assert "12\u202fÅ (control)" in plot.sentence
+    assert "7.00 ± 1.80\u202fÅ (control)" in plot.sentence
     assert "Still rising at the end: control" in plot.sentence
     assert "no band" in plot.sentence
     flat = control["penetration"] | {"depth_A": [3.0] * 121}
