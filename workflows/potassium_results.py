@@ -15,7 +15,7 @@ from ase.neighborlist import neighbor_list
 from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, describe_contact_case
 from analysis.crystal_order import CrystalOrder, compute_crystal_order
 from analysis.report import MAX_FRAMES, ViewerCase, ViewerData, write_report
-from analysis.results import Provenance, Reference, Results, build_json_value, write_results
+from analysis.results import Provenance, Results, build_json_value, write_results
 from analysis.tables import write_tables
 from analysis.thermodynamics import read_thermodynamics
 from analysis.trajectory import read_trajectory, write_trajectory
@@ -29,21 +29,13 @@ from workflows.engines.trajectory_files import THERMO, TRAJECTORY
 from workflows.jobs.durable import compute_sha256, read_json
 from workflows.jobs.worker import collect_versions
 from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries, name_alloy
+from workflows.potassium_references import collect_references
 from workflows.potassium_run import CaseData, RunFacts
-from workflows.potassium_warnings import collect_warnings, judge_order
+from workflows.potassium_warnings import collect_warnings, judge_orders
 
 _GUARD_FRAMES = 20
 _BOND_A = 3.6  # between the first and the second neighbours of A7 alloys
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
-REFERENCES = (
-    Reference("Metastable multi-element nanoalloys as anodes, Adv. Funct. Mater. 2024", "10.1002/adfm.202412551"),
-    Reference("Proper orthogonal descriptors, J. Comput. Phys. 480, 112030 (2023)", "10.1016/j.jcp.2023.112030"),
-    Reference("CHGNet (teacher of the potential), Nat. Mach. Intell. 5, 1031 (2023)", "10.1038/s42256-023-00716-3"),
-    Reference("LAMMPS, Comput. Phys. Commun. 271, 108171 (2022)", "10.1016/j.cpc.2021.108171"),
-    Reference("MDAnalysis, J. Comput. Chem. 32, 2319 (2011)", "10.1002/jcc.21787"),
-    Reference("freud, Comput. Phys. Commun. 254, 107275 (2020)", "10.1016/j.cpc.2020.107275"),
-    Reference("ASE, J. Phys.: Condens. Matter 29, 273002 (2017)", "10.1088/1361-648X/aa680e"),
-)
 
 
 def publish_results(
@@ -79,10 +71,10 @@ def publish_results(
         | describe_potential(run.config.calculator),
         observables=build_json_value(observables),
         warnings=(
-            *(warning for case, order in orders.items() for warning in judge_order(order, case=case)),
+            *judge_orders(orders),
             *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, proof=proof),
         ),
-        references=REFERENCES,
+        references=collect_references(run.config.calculator.name),
         provenance=describe_provenance(run, dynamics=dynamics),
     )
     results_path = write_results(results, directory=run.workdir)
