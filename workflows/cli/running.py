@@ -73,7 +73,7 @@ def run(
     """Run a flow from a preset, a file, or both.
 
     Values come from the defaults, then the preset, then the file, then --set; each one over those before it. What the
-    store already has is used: an identical run returns at once, a longer one computes only what is new.
+    store already has is used: an identical run computes nothing again, a longer one only what is new.
     """
     from workflows.prefect_settings import start_private_server
 
