@@ -9,16 +9,18 @@ from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
-from analysis.contrast import Contrast, compute_contrast
+from analysis.contrast import Contrast, compute_contrast, count_replicas, show_depth
 from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_cores
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
-from analysis.penetration import Penetration, combine_penetrations, compute_penetration
+from analysis.headline import ALL_ATOMS, CORE_COLUMNS
+from analysis.penetration import Penetration, combine_penetrations, compute_final_depth, compute_penetration
 from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs
 from analysis.regions import Region
 from analysis.thermodynamics import Thermodynamics
 from analysis.trajectory import get_elements
+from analysis.uncertainty import MIN_REPLICAS
 from structures.dislocation import DipoleGeometry
 from structures.errors import InputError
 
@@ -159,7 +161,29 @@ def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, tem
         time_ps=float(times[-1] - times[0]),
         temperature_K=temperature_K,
         where="along the core" if in_core else "with the dislocation",
+        where_control="in the same columns of the control" if in_core else "in the control",
+        region=CORE_COLUMNS if in_core else ALL_ATOMS,
     )
+
+
+def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
+    """What a case alone says: the depth of all its atoms, in one sentence, with what would give it an error bar.
+
+    Args:
+        case: the case.
+        temperature_K: its temperature, in K.
+
+    Returns:
+        The sentence.
+    """
+    times, depth = case.penetration.time_ps, compute_final_depth(case.penetration.total)
+    sentence = (
+        f"Potassium reached {show_depth(depth)} ({case.label}, {ALL_ATOMS}) after {float(times[-1] - times[0]):.4g} ps "
+        f"({count_replicas(case.n_replicas)}, {temperature_K:.4g} K)."
+    )
+    if depth.uncertainty is None:
+        return f"{sentence} One replica has no error bar: run at least {MIN_REPLICAS}."
+    return sentence
 
 
 def _analyse_run(

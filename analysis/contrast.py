@@ -1,6 +1,6 @@
 """Dislocation against control: how much deeper, by how many times, and whether that is resolved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, isfinite, sqrt
 from typing import Any
 
@@ -8,15 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
+from analysis.headline import ALL_ATOMS
 from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
 from structures.errors import InputError
 
 _MOST_REPLICAS = 200
+# As shown: a difference is that of the two numbers that a reader sees.
+_DECIMALS = 2
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Final depths of two cases compared over replicas.
+    """Final depths of two cases compared over replicas; depths are given to 0.01 Å, and so is their difference.
 
     Attributes:
         difference: depth with the dislocation minus that of the control, in Å.
@@ -26,6 +29,7 @@ class Contrast:
         n_replicas: replicas of the case that has fewer.
         resolved: at least five replicas, and the interval of the difference excludes zero.
         sentence: the answer in one sentence, with what would resolve it.
+        region: whose depths these are, see `analysis.headline`.
     """
 
     difference: Quantity
@@ -35,6 +39,7 @@ class Contrast:
     n_replicas: int
     resolved: bool
     sentence: str
+    region: str
 
     def to_json(self) -> dict[str, Any]:
         """The contrast as JSON values; estimate, low and high are those of the difference."""
@@ -44,6 +49,7 @@ class Contrast:
             "high": self.difference.high,
             "unit": "Å",
             "quantity": "difference of the final depths",
+            "region": self.region,
             "n_replicas": self.n_replicas,
             "resolved": self.resolved,
             "sentence": self.sentence,
@@ -63,6 +69,7 @@ def compute_contrast(
     species_name: str = "Potassium",
     where: str = "along the core",
     where_control: str = "in the control",
+    region: str = ALL_ATOMS,
 ) -> Contrast:
     """Compare the final depths of replicas with a dislocation and of their control.
 
@@ -77,6 +84,7 @@ def compute_contrast(
         species_name: what penetrates, for the sentence.
         where: where the depth of the dislocated case was taken, for the sentence.
         where_control: where that of the control was taken.
+        region: whose depths these are, see `analysis.headline`.
 
     Returns:
         The contrast; with fewer than five replicas it is never resolved.
@@ -89,9 +97,11 @@ def compute_contrast(
     with_line, without = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (dislocation_A, control_A))
     if with_line.size == 0 or without.size == 0:
         raise InputError(f"{with_line.size} replicas with and {without.size} without a dislocation; needs one of each")
-    depths = compute_replica_mean(with_line, unit="Å"), compute_replica_mean(without, unit="Å")
+    means = compute_replica_mean(with_line, unit="Å"), compute_replica_mean(without, unit="Å")
+    depths = tuple(replace(mean, value=round(mean.value, _DECIMALS)) for mean in means)
     n_replicas = min(with_line.size, without.size)
-    value, low, high = _welch(with_line, without)
+    _, low, high = _welch(with_line, without)
+    value = round(depths[0].value - depths[1].value, _DECIMALS)
     resolved = bool(n_replicas >= MIN_REPLICAS and low is not None and high is not None and (low > 0 or high < 0))
     verdict = "resolved" if resolved else "not resolved"
     method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
@@ -99,13 +109,13 @@ def compute_contrast(
     difference = Quantity(value, half, low, high, "Å", method, n_replicas, verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
     head = (
-        f"{species_name} reached {_with_error(depths[0])} {where} and {_with_error(depths[1])} {where_control} "
-        f"after {time_ps:.4g} ps ({_count(n_replicas)}, {temperature_K:.4g} K)"
+        f"{species_name} reached {show_depth(depths[0])} {where} and {show_depth(depths[1])} {where_control} "
+        f"after {time_ps:.4g} ps ({count_replicas(n_replicas)}, {temperature_K:.4g} K)"
     )
     numbers = _describe(difference, ratio=ratio)
     tail = "" if resolved else f" {_advise(with_line, without, n_replicas=n_replicas, low=low, high=high)}"
     sentence = f"{head}: {numbers}.{tail}"
-    return Contrast(difference, ratio, depths[0], depths[1], n_replicas, resolved, sentence)
+    return Contrast(difference, ratio, depths[0], depths[1], n_replicas, resolved, sentence, region)
 
 
 def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
@@ -132,25 +142,26 @@ def _compute_ratio(first: NDArray[np.float64], second: NDArray[np.float64], *, v
     return Quantity(value or float("nan"), half, low, high, "1", method, n_replicas, verdict)
 
 
-def _with_error(depth: Quantity) -> str:
+def show_depth(depth: Quantity) -> str:
     """Depth with its interval, as in a sentence."""
-    return f"{depth.value:.1f} Å" if depth.uncertainty is None else f"{depth.value:.1f} ± {depth.uncertainty:.1f} Å"
+    return f"{depth.value:.2f} Å" if depth.uncertainty is None else f"{depth.value:.2f} ± {depth.uncertainty:.2f} Å"
 
 
-def _count(n_replicas: int) -> str:
+def count_replicas(n_replicas: int) -> str:
     """Number of replicas in words."""
     return "1 replica" if n_replicas == 1 else f"{n_replicas} replicas"
 
 
 def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
     """Difference and ratio with their intervals."""
-    text = f"difference {difference.value:.1f} Å"
+    text = f"difference {difference.value:.2f} Å"
     if difference.low is not None:
-        text += f", 95 % interval {difference.low:.1f} to {difference.high:.1f} Å"
+        text += f", 95 % interval {difference.low:.2f} to {difference.high:.2f} Å"
     if ratio is None or not isfinite(ratio.value):
         return text
-    text += f"; ratio {ratio.value:.1f}"
-    return text if ratio.low is None else f"{text}, 95 % interval {ratio.low:.1f} to {ratio.high:.1f}"
+    if ratio.low is None:
+        return f"{text}; ratio {ratio.value:.2f}"
+    return f"{text}; ratio of geometric means {ratio.value:.2f}, 95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
 
 
 def _advise(

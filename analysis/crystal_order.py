@@ -155,5 +155,5 @@ _SENTENCES: dict[Verdict, str] = {
     "disordering": "The alloy is losing its order: its atoms are {ratio:.2f} neighbour distances from their sites "
     "(up to {crystal:.2f} counts as crystal).",
     "lost": "The alloy has lost its crystal order: its atoms are {ratio:.2f} neighbour distances from their sites "
-    "(beyond {lost:.2f} there is no crystal), so that nothing here is about dislocations.",
+    "(beyond {lost:.2f} there is no crystal).",
 }

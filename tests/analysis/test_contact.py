@@ -6,7 +6,7 @@ import pytest
 from ase import Atoms
 from MDAnalysis import Universe
 
-from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case
+from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, describe_contact_case
 from analysis.contact_geometry import build_contact_geometry
 from analysis.trajectory import build_universe
 from structures.alloy import resolve_alloy
@@ -93,8 +93,19 @@ def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:
     assert found.difference.value == pytest.approx(1.0 * (N_FRAMES - 1), rel=0.25)
     assert not found.resolved
     assert found.sentence.startswith("Potassium reached")
-    assert "along the core" in found.sentence
+    assert "along the core and" in found.sentence
+    assert "in the same columns of the control after" in found.sentence
+    assert found.to_json()["region"] == "core columns"
     assert "(2 replicas, 300 K)" in found.sentence
+
+
+def test_a_case_alone_says_depth_time_temperature_and_replicas() -> None:
+    case = analyse("control")
+    depth = case.penetration.to_json()["final"]
+    assert describe_contact_case(case, temperature_K=50) == (
+        f"Potassium reached {depth['value']:.2f} ± {depth['uncertainty']:.2f} Å (control, all K) after "
+        f"{case.penetration.time_ps[-1]:.4g} ps (2 replicas, 50 K)."
+    )
 
 
 def test_case_without_replicas_is_refused() -> None:
