@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from structures.errors import InputError
+from workflows.calculators.spec import CalculatorSpec
 from workflows.drive import run_calculations
 from workflows.jobs import worker
 from workflows.jobs.attempt import (
@@ -321,6 +322,49 @@ def test_keys_are_found_by_their_beginning(store: Store) -> None:
     assert store.find_key(key[:8]) == key
     with pytest.raises(InputError, match="no calculation"):
         store.find_key("zz")
+
+
+@pytest.mark.parametrize("key", ["../victim", "", "ab", "g" * 64, "A" * 64, "../" + "a" * 61])
+def test_what_is_no_key_becomes_no_path(store: Store, key: str) -> None:
+    for find in (store.job_directory, store.result, store.load, store.open_chain, store.blob_path):
+        with pytest.raises(InputError, match="is no key or SHA-256, needs 64 hexadecimal digits"):
+            find(key)
+
+
+@pytest.mark.parametrize("path", ["../../../secret.txt", "attempts/000/link.txt"])
+def test_a_result_touches_no_file_outside_its_calculation(store: Store, path: str) -> None:
+    key, result = finish(store, Calculation("toy_sum"))
+    secret = store.root / "secret.txt"
+    secret.write_text("secret")
+    (result.files["numbers"].parent / "link.txt").symlink_to(secret)
+    document = read_sealed_json(store.job_directory(key) / "result.json")
+    assert document is not None
+    document["files"]["numbers"]["path"] = path
+    write_json(store.job_directory(key) / "result.json", seal(document))
+    assert store.result(key) is None
+    assert secret.read_text() == "secret"
+    assert [found.name[:24] for found in (store.root / "quarantine").iterdir()] == [f"{key[:12]}-result.json"]
+
+
+@pytest.mark.parametrize("document", [{}, {"status": "done"}, {"status": "done", "files": [], "chain": "../x"}])
+def test_a_result_that_lacks_what_it_needs_counts_as_damaged(store: Store, document: dict[str, object]) -> None:
+    key, _ = finish(store, Calculation("toy_sum"))
+    write_json(store.job_directory(key) / "result.json", seal(document))
+    assert store.result(key) is None
+    work(store.job_directory(key))
+    assert isinstance(store.result(key), Finished)
+
+
+def test_a_worker_refuses_a_calculator_whose_file_was_changed(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("coefficients")
+    digest = store.add_blob(tmp_path / "model")
+    key = store.create(Calculation("toy_sum", calculator=CalculatorSpec("pod", models={"coefficients": digest})))
+    flip_bit(store.blob_path(digest))
+    assert work(store.job_directory(key)) == 1
+    assert store.result(key) is None
+    ended = list_attempts(store.job_directory(key))[-1].ended()
+    assert ended is not None
+    assert "missing from the store or damaged" in ended["reason"]
 
 
 def test_blobs_are_kept_by_content_and_checked(store: Store, tmp_path: Path) -> None:
