@@ -77,7 +77,7 @@ def publish_results(
         observables=build_json_value(observables),
         warnings=(
             *(warning for case, order in orders.items() for warning in judge_order(order, case=case)),
-            *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, proof=proof),
+            *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, dynamics=dynamics, proof=proof),
         ),
         references=REFERENCES,
         provenance=describe_provenance(run, dynamics=dynamics),

@@ -26,7 +26,7 @@ from workflows.jobs.attempt import (
     list_attempts,
 )
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.contract import Outcome, Workspace
+from workflows.jobs.contract import ACCEPT_BREAK, Outcome, Workspace
 from workflows.jobs.durable import compute_sha256, create_json, flush_to_disk, seal, write_json
 from workflows.jobs.faults import edge
 from workflows.jobs.key import compute_chain_key
@@ -87,6 +87,7 @@ def build_workspace(store: Store, key: str, calculation: Calculation, attempt: A
         report_progress=lambda **fields: _report_progress(attempt, fields),
         edge=edge,
         time_left_s=lambda: deadline - time.monotonic(),
+        accept_break=os.environ.get(ACCEPT_BREAK) == "1",
     )
 
 

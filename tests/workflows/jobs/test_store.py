@@ -19,6 +19,7 @@ from workflows.jobs.attempt import (
     revoke_newest,
 )
 from workflows.jobs.calculation import Calculation
+from workflows.jobs.contract import ACCEPT_BREAK
 from workflows.jobs.durable import compute_sha256, create_json, read_sealed_json, seal, write_json
 from workflows.jobs.store import Failed, Finished, Store
 from workflows.jobs.worker import take_attempt, work
@@ -353,6 +354,20 @@ def test_a_result_that_lacks_what_it_needs_counts_as_damaged(store: Store, docum
     assert store.result(key) is None
     work(store.job_directory(key))
     assert isinstance(store.result(key), Finished)
+
+
+def test_a_worker_learns_from_its_environment_whether_a_break_is_accepted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = store.create(Calculation("toy_walk"))
+    attempt = claim_attempt(store.job_directory(key), target="test")
+    assert attempt is not None
+    found = []
+    for value in ("0", "1"):
+        monkeypatch.setenv(ACCEPT_BREAK, value)
+        workspace = worker.build_workspace(store, key, store.load(key), attempt, limit_s=1.0)
+        found.append(workspace.accept_break)
+    assert found == [False, True]
 
 
 def test_a_worker_refuses_a_calculator_whose_file_was_changed(store: Store, tmp_path: Path) -> None:
