@@ -196,7 +196,9 @@ class ResourcesSection(ConfigModel):
     cores: int | None = Field(default=None, gt=0, description="cores that may be busy at a time; null: all")
     ranks: int = Field(default=1, gt=0, description="MPI ranks of one calculation")
     threads: int = Field(default=1, gt=0, description="OpenMP threads of one rank")
-    memory_GB: float | None = Field(default=None, gt=0, description="memory that may be used; null: what is free")
+    memory_GB: float | None = Field(
+        default=None, gt=0, description="memory that may be used; null: what is free when the run starts"
+    )
 
     @model_validator(mode="after")
     def check_cores(self) -> Self:

@@ -43,11 +43,11 @@ class LocalExecutor:
 
     Attributes:
         cores: how many may be used at once, by all runs of this user together.
-        memory_MB: likewise.
+        memory_MB: likewise; by default what is free when the run starts.
     """
 
     cores: int = field(default_factory=count_usable_cores)
-    memory_MB: float = field(default_factory=lambda: psutil.virtual_memory().total / _BYTES_PER_MB)
+    memory_MB: float = field(default_factory=lambda: psutil.virtual_memory().available / _BYTES_PER_MB)
 
     def __post_init__(self) -> None:
         """Check the limits.
@@ -70,7 +70,8 @@ class LocalExecutor:
         if cores > self.cores or memory_MB > self.memory_MB:
             message = (
                 f"A calculation needs {cores} cores and {memory_MB:.0f} MB, but this run may use {self.cores} cores "
-                f"and {self.memory_MB:.0f} MB. Ask for fewer ranks or threads, or give --cores."
+                f"and {self.memory_MB:.0f} MB. Ask for fewer ranks or threads, give --cores or "
+                "resources.memory_GB, or free some memory."
             )
             raise InputError(message)
         return min(self.cores, max(cores, math.ceil(memory_MB / (self.memory_MB / self.cores))))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from structures.errors import CalculationError, ConvergenceError, InputError
@@ -201,6 +202,12 @@ def test_memory_counts_as_slots() -> None:
     assert executor.count_slots(cores=1, memory_MB=999.0) == executor.cores
     with pytest.raises(InputError, match="needs 1 cores and 2000 MB"):
         executor.count_slots(cores=1, memory_MB=2000.0)
+
+
+def test_memory_is_what_is_free_when_the_run_starts() -> None:
+    memory = psutil.virtual_memory()
+    assert LocalExecutor().memory_MB < 0.999 * memory.total / 1e6
+    assert LocalExecutor().memory_MB == pytest.approx(memory.available / 1e6, rel=0.5)
 
 
 def test_more_cores_than_there_are_is_refused() -> None:
