@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from structures.errors import AlkaliflowError, CalculationError, ConvergenceError, InputError
-from workflows.jobs.attempt import Attempt, claim_attempt, derive_state, list_attempts
+from workflows.jobs.attempt import (
+    SILENCE_LIMIT_S,
+    Attempt,
+    claim_attempt,
+    close_if_silent,
+    derive_state,
+    list_attempts,
+)
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.faults import edge
 from workflows.jobs.local import LocalExecutor, release
@@ -92,11 +99,15 @@ def _advance(pursuit: _Pursuit, store: Store, executor: LocalExecutor, on_progre
     if state == "done":
         pursuit.outcome = store.result(pursuit.key)
         _report(pursuit, "done" if pursuit.outcome is not None else "damaged", on_progress)
-    elif state in ("running", "unknown"):
+    elif state == "running":
         _report(pursuit, state, on_progress)
+    elif state == "unknown":
+        _report(pursuit, state, on_progress, reason=_explain_unknown(pursuit, store))
+    elif state == "silent":
+        close_if_silent(pursuit.job)
     elif state == "submitted":
         attempt = list_attempts(pursuit.job)[-1]
-        submitted_here = attempt.submission()["submitter"] == describe_process()
+        submitted_here = attempt.submission().get("submitter") == describe_process()
         if submitted_here and not executor.has_worker(pursuit.job) and attempt.revoke():
             _count_failure(pursuit, "the worker ended before it started", retries, attempt, store)
     elif state == "abandoned":
@@ -114,9 +125,9 @@ def _is_forgiven(pursuit: _Pursuit, store: Store, retries: int) -> bool:
         return True
     pursuit.judged.add(attempt.number)
     ended = attempt.ended()
-    if attempt.submission()["submitter"] != describe_process():
+    if attempt.submission().get("submitter") != describe_process():
         return True
-    if ended is None or ended["status"] == "done":
+    if ended is None or ended["status"] in ("done", "lost"):
         return _count_failure(pursuit, "the worker vanished (killed, or out of memory)", retries, attempt, store)
     if not ended["passing"]:
         pursuit.outcome = Failed(pursuit.key, "CalculationError", ended["reason"], attempt.directory)
@@ -145,7 +156,7 @@ def _submit(pursuit: _Pursuit, executor: LocalExecutor, on_progress: Progress) -
     count = executor.count_slots(cores=calculation.ranks * calculation.threads, memory_MB=memory_MB)
     slots = executor.acquire(count)
     if slots is None:
-        _report(pursuit, "waiting", on_progress)
+        _report(pursuit, "waiting", on_progress, reason="for free cores and memory")
         return
     try:
         attempt = claim_attempt(pursuit.job, target="local")
@@ -156,11 +167,21 @@ def _submit(pursuit: _Pursuit, executor: LocalExecutor, on_progress: Progress) -
         release(slots)  # the worker has its own hold on them
 
 
-def _report(pursuit: _Pursuit, state: str, on_progress: Progress) -> None:
+def _explain_unknown(pursuit: _Pursuit, store: Store) -> str:
+    """What is waited for, for how long, and how a person ends it."""
+    attempt = list_attempts(pursuit.job)[-1]
+    return (
+        f"waits for its worker on host {attempt.find_host()}, which cannot be seen from here; without a sign of life "
+        f"for {SILENCE_LIMIT_S:.0f} s (now {attempt.silence_s() or 0:.0f} s) it counts as lost. If you know that it is "
+        f"gone: alkaliflow job revoke {pursuit.key[:12]} --store {store.root}"
+    )
+
+
+def _report(pursuit: _Pursuit, state: str, on_progress: Progress, *, reason: str = "") -> None:
     attempts = list_attempts(pursuit.job)
     progress = attempts[-1].progress() if attempts else {}
     label = pursuit.calculation.label or pursuit.calculation.recipe
-    on_progress({**progress, "key": pursuit.key, "label": label, "state": state})
+    on_progress({**progress, "key": pursuit.key, "label": label, "state": state, "reason": reason})
 
 
 def _wait_for_change(jobs: Iterable[Path]) -> None:

@@ -88,7 +88,7 @@ def publish_results(
         observables=build_json_value(observables),
         warnings=(
             *judge_orders(orders),
-            *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, proof=proof),
+            *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, dynamics=dynamics, proof=proof),
         ),
         references=collect_references(run.config.calculator.name),
         provenance=describe_provenance(run, dynamics=dynamics),

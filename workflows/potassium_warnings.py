@@ -1,6 +1,6 @@
 """What a reader of a run of `potassium-diffusion` must know before using a number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from analysis.contact import ContactCase
 from analysis.crystal_order import CrystalOrder
@@ -46,6 +46,7 @@ def collect_warnings(
     data: Mapping[str, CaseData],
     cases: Mapping[str, ContactCase],
     relaxed: Mapping[str, str],
+    dynamics: Mapping[str, Sequence[str]],
     proof: str,
 ) -> list[ResultWarning]:
     """What a reader must know before using a number."""
@@ -58,6 +59,9 @@ def collect_warnings(
                     "amber", f"The relaxation of {case} ended at {values['largest_force_eV_per_A']:.2f} eV/Å."
                 )
             )
+    for case, keys in dynamics.items():
+        breaks = [text for key in keys for text in run.finished(key).values.get("breaks", ())]
+        warnings.extend(ResultWarning("amber", f"A break in the dynamics of {case}, {text}.") for text in breaks)
     shear = max((abs(d.cell.geometry.control_shear_strain) for d in data.values() if d.cell.geometry), default=0.0)
     if shear > 0.01:  # noqa: PLR2004 a hundredth is felt in barriers
         warnings.append(ResultWarning("amber", f"The control is sheared by {100 * shear:.1f} %; use the quadrupole."))

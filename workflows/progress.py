@@ -27,7 +27,8 @@ def report(event: Event) -> None:
     """Tell whoever listens that a calculation has moved.
 
     Args:
-        event: `key`, `label`, `state` and what is known of `stage`, `step`, `steps`, `segment`, `ns_per_day`.
+        event: `key`, `label`, `state`, `reason` (what is waited for) and what is known of `stage`, `step`, `steps`,
+            `segment`, `ns_per_day`.
     """
     for listener in _LISTENERS:
         listener(event)
@@ -152,7 +153,7 @@ class Lines:
         if not (is_news or is_due):
             return
         self.shown[key] = (state, stage, share, now)
-        details = describe(event) if state == "running" else ""
+        details = describe(event) if state == "running" else str(event.get("reason", ""))
         self.console.print(f"{event.get('label', key[:12])}: {state}{', ' + details if details else ''}", markup=False)
 
     def close(self) -> None:
@@ -160,13 +161,13 @@ class Lines:
 
 
 class Live:
-    """One live line for each running calculation, a lasting one for each that has ended."""
+    """One live line for each running calculation, a lasting one for each that has ended or has to wait."""
 
     def __init__(self, console: Console) -> None:
         """Start the display."""
         self.console = console
         self.tasks: dict[str, TaskID] = {}
-        self.ended: set[str] = set()
+        self.told: dict[str, str] = {}
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -181,19 +182,19 @@ class Live:
         """Update the line of the event's calculation."""
         key, state = str(event["key"]), str(event.get("state", ""))
         label = str(event.get("label", key[:12]))
-        if state in FINISHED_STATES:
-            if key in self.tasks:
-                self.progress.remove_task(self.tasks.pop(key))
-            if key not in self.ended:
-                self.ended.add(key)
-                self.progress.console.print(f"{label}: {state}", markup=False, highlight=False)
-        elif state == "running":
-            self.ended.discard(key)
+        if state != "running" and key in self.tasks:
+            self.progress.remove_task(self.tasks.pop(key))
+        if state == "running":
+            self.told.pop(key, None)
             if key not in self.tasks:
                 self.tasks[key] = self.progress.add_task(label, total=None, details="")
             self.progress.update(
                 self.tasks[key], total=event.get("steps"), completed=event.get("step", 0), details=describe(event)
             )
+        elif (state in FINISHED_STATES or event.get("reason")) and self.told.get(key) != state:
+            self.told[key] = state
+            details = f", {event['reason']}" if event.get("reason") else ""
+            self.progress.console.print(f"{label}: {state}{details}", markup=False, highlight=False)
 
     def close(self) -> None:
         """Take the live lines away."""

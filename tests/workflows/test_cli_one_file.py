@@ -1,6 +1,7 @@
 """relax, md, single-point and job show on a real, small calculation."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ from ase.build import bulk
 from ase.io import read
 from typer.testing import CliRunner, Result
 
+from workflows.calculators.spec import CalculatorSpec
 from workflows.cli import app
 from workflows.cli.one_file import COMMANDS, find_settings_model
 from workflows.configuration.sections import OneFileDynamics
+from workflows.jobs.attempt import claim_attempt, derive_state
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.store import Store
 
 EMT = ("--calculator", "ase", "--potential", "ase.calculators.emt:EMT", "--set", "calculator.trust_code=true")
 
@@ -51,6 +56,22 @@ def test_job_show_finds_it_by_the_first_letters() -> None:
     document = json.loads(call("job", "show", key[:8], "--json").output)
     assert (document["state"], document["executions"], document["input"]) == ("done", 1, None)
     assert call("job", "show", "zzz").exit_code == 2
+
+
+def test_job_revoke_closes_an_attempt_that_cannot_be_seen_and_leaves_one_that_lives(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    key = store.create(Calculation("single_point", bulk("Cu"), CalculatorSpec("ase")))
+    attempt = claim_attempt(store.job_directory(key), target="test")
+    assert attempt is not None
+    attempt.start(None)
+    refused = call("job", "revoke", key[:8])
+    assert refused.exit_code == 2
+    assert f"is running here as process {os.getpid()}" in refused.output
+    started = attempt.directory / "started.json"
+    started.write_text(started.read_text().replace('"host": "', '"host": "not-'))
+    result = call("job", "revoke", key[:8])
+    assert result.exit_code == 0, result.output
+    assert derive_state(store.job_directory(key)) == "lost"
 
 
 def test_relax_writes_the_structure_in_the_format_of_its_name(tmp_path: Path) -> None:

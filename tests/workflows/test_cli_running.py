@@ -19,6 +19,7 @@ from workflows.cli import app
 from workflows.flows import FlowEntry
 from workflows.jobs.attempt import claim_attempt
 from workflows.jobs.calculation import Calculation
+from workflows.jobs.contract import ACCEPT_BREAK
 from workflows.jobs.store import Store
 from workflows.plan import Plan
 from workflows.progress import report
@@ -240,6 +241,18 @@ def test_fresh_runs_are_salted_and_stay_so_when_resumed(double: Double) -> None:
     salts = [options["salt"] for options in double.calls]
     assert salts[0] == salts[1] != salts[2]
     assert all(re.fullmatch(r"[0-9a-f]{32}", salt) for salt in salts)
+
+
+def test_workers_of_a_resumed_run_may_go_on_after_a_break_if_told(
+    double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ACCEPT_BREAK, "0")
+    run("--workdir", "r")
+    call("resume", "r")
+    assert os.environ[ACCEPT_BREAK] == "0"
+    assert call("resume", "r", "--accept-break").exit_code == 0
+    assert os.environ[ACCEPT_BREAK] == "1"
+    assert len(double.calls) == 3
 
 
 def test_a_directory_of_another_run_is_refused_before_anything_starts(double: Double) -> None:

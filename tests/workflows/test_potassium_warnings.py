@@ -1,10 +1,16 @@
 """What a reader is warned of follows from what was run."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from analysis.crystal_order import CrystalOrder, judge_ratio
-from workflows.potassium_warnings import judge_orders
+from workflows.calculators.spec import CalculatorSpec
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.jobs.store import Finished, Store
+from workflows.potassium_run import RunFacts
+from workflows.potassium_warnings import collect_warnings, judge_orders
 
 
 def make_order(ratio: float) -> CrystalOrder:
@@ -25,3 +31,18 @@ def test_dislocations_are_spoken_of_where_there_are_some(cases: tuple[str, ...],
 def test_a_crystal_on_its_way_out_is_told_softly() -> None:
     (warning,) = judge_orders({"control": make_order(0.15)})
     assert (warning.severity, warning.text) == ("amber", "Control: It is 0.15.")
+
+
+def test_a_break_in_the_dynamics_is_told(tmp_path: Path) -> None:
+    key = "a" * 64
+    finished = Finished(key, values={"breaks": ["from segment 3 on: cpu A, now B"]}, files={})
+    run = RunFacts(
+        config=PotassiumDiffusionConfig(),
+        workdir=tmp_path,
+        store=Store(tmp_path / "store"),
+        calculator=CalculatorSpec("pod"),
+        verified={key: finished},
+    )
+    warnings = collect_warnings(run, data={}, cases={}, relaxed={}, dynamics={"control": [key]}, proof="")
+    texts = [warning.text for warning in warnings if warning.severity == "amber"]
+    assert "A break in the dynamics of control, from segment 3 on: cpu A, now B." in texts

@@ -73,6 +73,17 @@ def test_the_live_display_leaves_a_line_for_each_calculation_that_ended() -> Non
     assert "[bold]odd[/]: reused" in stream.getvalue()
 
 
+@pytest.mark.parametrize("mode", ["live", "lines"])
+@pytest.mark.parametrize("state", ["unknown", "waiting"])
+def test_what_is_waited_for_is_told_once(mode: progress.Mode, state: str) -> None:
+    console, stream = plain()
+    with show_progress(console, mode=mode):
+        for seconds in range(3):
+            report({**RUNNING, "state": state, "reason": f"for a worker elsewhere ({seconds} s)"})
+    assert stream.getvalue().count(f"control, seed 1: {state}, for a worker elsewhere (0 s)") == 1
+    assert "(1 s)" not in stream.getvalue()
+
+
 def test_quiet_is_silent() -> None:
     console, stream = plain()
     with show_progress(console, mode="none"):

@@ -115,10 +115,42 @@ def read_pair_commands(path: Path) -> list[str]:
 
 
 def find_named_files(commands: Collection[str], *, directory: Path) -> dict[str, Path]:
-    """Files beside the commands that these name, by name."""
-    words = {word for line in commands for word in line.split()[1:]}
-    return {Path(word).name: directory / word for word in sorted(words) if (directory / word).is_file()}
+    """The files that commands name, by name.
+
+    A word names a file if its last part has a dot and it is no number (`Cu.eam`, `tables/K.table`; not `K`, `eam/alloy`
+    or `3.4`). The file lies in the folder of the commands or below, so that no file from elsewhere is copied unseen.
+
+    Raises:
+        InputError: if a file is missing or lies elsewhere, or two have one name.
+    """
+    files: dict[str, Path] = {}
+    for word in sorted({word for line in commands for word in line.split()[1:]}):
+        path = directory / word
+        if word.startswith(("/", "~")) or not path.resolve().is_relative_to(directory.resolve()):
+            raise InputError(
+                f"The pair commands name {word}, which lies outside of their folder {directory}. Copy it there."
+            )
+        if not _names_file(word):
+            continue
+        if not path.is_file():
+            raise InputError(f"The pair commands name {word}, but there is no such file in their folder {directory}.")
+        if not files.setdefault(path.name, path).samefile(path):
+            raise InputError(
+                f"The pair commands name two files {path.name}: {files[path.name]} and {path}. Rename one of them."
+            )
+    return files
+
+
+def _names_file(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return bool(Path(word).suffix)
+    return False
 
 
 def _point_to_models(line: str, files: Mapping[str, Path]) -> str:
-    return " ".join(f"${{models}}/{Path(word).name}" if Path(word).name in files else word for word in line.split())
+    return " ".join(
+        f"${{models}}/{Path(word).name}" if _names_file(word) and Path(word).name in files else word
+        for word in line.split()
+    )

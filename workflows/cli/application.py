@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli import checking, looking, one_file, running, writing
+from workflows.cli import checking, looking, one_file, revoking, running, writing
 from workflows.cli.explaining import explained, format_examples
 
 app = typer.Typer(
@@ -22,7 +22,9 @@ alkaliflow run potassium-diffusion --preset demo --dry-run
 alkaliflow run potassium-diffusion --preset demo
 """),
 )
-job_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at one calculation in the store.")
+job_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Look at one calculation in the store, or end the wait for it."
+)
 EXAMPLES = {
     "run": """
 alkaliflow run potassium-diffusion --preset demo
@@ -37,6 +39,7 @@ alkaliflow run potassium-diffusion examples/potassium-diffusion.yaml --preset fa
 alkaliflow show runs/potassium-diffusion-demo-1     lists the keys
 alkaliflow job show 3fa9c0
 """,
+    "job revoke": "alkaliflow job revoke 3fa9c0",
     "init": """
 alkaliflow init potassium-diffusion --preset fast -o config.yaml
 alkaliflow run potassium-diffusion config.yaml --dry-run
@@ -85,6 +88,7 @@ for name, command in COMMANDS.items():
     kind = one_file.CommandWithSettings if name in one_file.COMMANDS else None
     app.command(name, cls=kind, epilog=format_examples(EXAMPLES[name]))(explained(command))
 job_app.command("show", epilog=format_examples(EXAMPLES["job show"]))(explained(looking.show_job))
+job_app.command("revoke", epilog=format_examples(EXAMPLES["job revoke"]))(explained(revoking.revoke_job))
 app.add_typer(job_app, name="job")
 
 

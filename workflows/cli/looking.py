@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from structures.errors import InputError
-from workflows.cli.options import DEFAULT_RUNS, JsonOption, StoreOption, find_store
+from workflows.cli.options import DEFAULT_RUNS, JsonOption, StoreOption, open_store
 
 if TYPE_CHECKING:
     from workflows.jobs.attempt import Attempt
@@ -123,12 +123,8 @@ def show_job(
 ) -> None:
     """Show a calculation: state, attempts, log, the plain engine input and the command to run it by hand."""
     from workflows.jobs.attempt import count_executions, derive_state, list_attempts
-    from workflows.jobs.store import Store
 
-    root = find_store(store)
-    if not (root / "store.json").exists():
-        raise InputError(f"{root}: there is no store, needs that of your runs. Name it with --store.")
-    opened = Store(root)
+    opened = open_store(store)
     full = opened.find_key(key)
     job = opened.job_directory(full)
     attempts = list_attempts(job)

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from structures.errors import InputError
+
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from workflows.jobs.store import Store
 
 DEFAULT_RUNS = Path("runs")
 
@@ -30,6 +34,20 @@ def find_store(option: Path | None) -> Path:
         return Path(os.environ["ALKALIFLOW_STORE"]).absolute()
     data = os.environ.get("XDG_DATA_HOME") or str(Path("~/.local/share").expanduser())
     return Path(data) / "alkaliflow"
+
+
+def open_store(option: Path | None) -> "Store":
+    """The store that is there.
+
+    Raises:
+        InputError: if there is none.
+    """
+    from workflows.jobs.store import Store
+
+    root = find_store(option)
+    if not (root / "store.json").exists():
+        raise InputError(f"{root}: there is no store, needs that of your runs. Name it with --store.")
+    return Store(root)
 
 
 def open_console(*, stderr: bool = False) -> "Console":

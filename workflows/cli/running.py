@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import time
@@ -108,13 +109,22 @@ def run(
 def resume(
     directory: Annotated[Path, typer.Argument(help="Directory of the run.")],
     *,
+    accept_break: Annotated[
+        bool,
+        typer.Option(
+            "--accept-break", help="Let dynamics go on with another engine or processor; the results warn of it."
+        ),
+    ] = False,
     cores: CoresOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was stopped, killed or failed; a finished one only prints its answer."""
+    from workflows.jobs.contract import ACCEPT_BREAK
     from workflows.prefect_settings import start_private_server
 
+    if accept_break:
+        os.environ[ACCEPT_BREAK] = "1"  # workers inherit it
     with _signals_stop():
         server = start_private_server()
         entry, run_directory, config = _reopen(directory)

@@ -70,9 +70,7 @@ class FitSection(ConfigModel):
     """The fit of proper orthogonal descriptors; the names are those of LAMMPS' fitpod."""
 
     cutoff_A: Positive = Field(default=6.0, description="outer cut-off")
-    inner_cutoff_A: Positive = Field(
-        default=1.8, description="inner cut-off: radial functions are chosen from here on; below all but rare distances"
-    )
+    inner_cutoff_A: Positive = Field(default=1.0, description="inner cut-off, below every distance that occurs")
     bessel_degree: Annotated[int, Field(ge=1, le=12)] = Field(default=3, description="degree of the Bessel functions")
     inverse_degree: Annotated[int, Field(ge=1, le=12)] = Field(default=6, description="degree of the inverse powers")
     twobody_radial: Annotated[int, Field(ge=1, le=20)] = Field(default=7, description="radial functions of pairs")
@@ -157,7 +155,6 @@ class StudentSamplingSection(ConfigModel):
     timestep_fs: Annotated[float, Field(gt=0, le=10)] = Field(default=3.0, description="time step")
     fit: FitSection = Field(
         default=FitSection(
-            inner_cutoff_A=1.0,
             threebody_radial=4,
             threebody_angular=2,
             fourbody_radial=3,

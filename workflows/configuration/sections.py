@@ -276,7 +276,7 @@ class ResourcesSection(ConfigModel):
     ranks: int = Field(default=1, gt=0, description="MPI ranks of one calculation")
     threads: int = Field(default=1, gt=0, description="OpenMP threads of one rank")
     memory_GB: float | None = Field(
-        default=None, gt=0, description="memory that may be used; null: all that the machine has"
+        default=None, gt=0, description="memory that may be used; null: what is free when the run starts"
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,9 @@
 """Attempts at a calculation: claimed, submitted, started and ended by files that are created once."""
 
+import contextlib
+import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +12,9 @@ from typing import Any
 
 from workflows.jobs.durable import create_json, publish_directory, read_json, write_json
 from workflows.jobs.process import describe_process, is_alive
+
+SIGN_EVERY_S = 20.0
+SILENCE_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,15 @@ class Attempt:
         return read_json(self.directory / "submission.json") or {}
 
     def started(self) -> Mapping[str, Any] | None:
-        """The worker that has it, or a note that it was revoked; None if no worker has started."""
-        return read_json(self.directory / "started.json")
+        """The worker that has it, or a note that it was revoked; None if no worker has started, {} if damaged."""
+        return _read_if_there(self.directory / "started.json")
 
     def ended(self) -> Mapping[str, Any] | None:
-        """How it ended and why; None if it has not, or was lost."""
-        return read_json(self.directory / "exit.json")
+        """How it ended (`status`, `reason`, `passing`); None if it has not. Damaged, it counts as lost."""
+        document = _read_if_there(self.directory / "exit.json")
+        if document is None:
+            return None
+        return {"status": "lost", "reason": "its exit.json is damaged", "passing": True, **document}
 
     def progress(self) -> Mapping[str, Any]:
         """What the worker last said of its progress."""
@@ -60,8 +69,44 @@ class Attempt:
         return self.is_revoked()
 
     def end(self, status: str, *, reason: str = "", passing: bool = False) -> None:
-        """Write down how the attempt ended: `done`, `stopped`, `failed` or `crashed`."""
+        """Write down how the attempt ended: `done`, `stopped`, `failed`, `crashed` or, by another process, `lost`."""
         create_json(self.directory / "exit.json", {"status": status, "reason": reason, "passing": passing})
+
+    def give_sign(self) -> bool:
+        """Say that the worker lives, by the time of `started.json`; returns whether the attempt is still its own."""
+        if (self.directory / "exit.json").exists():
+            return False
+        with contextlib.suppress(OSError):  # a file server that is away for a moment ends no work
+            os.utime(self.directory / "started.json")
+        return True
+
+    def silence_s(self) -> float | None:
+        """Seconds since the last sign of life, by the clock of the store's file system; None if it cannot be told."""
+        signs = [self.directory / name for name in ("submission.json", "started.json")]
+        try:
+            with tempfile.TemporaryFile(dir=self.directory) as stream:
+                os.utime(stream.fileno())
+                now_s = os.fstat(stream.fileno()).st_mtime
+            return now_s - max(sign.stat().st_mtime for sign in signs if sign.exists())
+        except (OSError, ValueError):
+            return None
+
+    def is_silent(self) -> bool:
+        """Whether it has given no sign of life for so long that it counts as lost."""
+        silence_s = self.silence_s()
+        return silence_s is not None and silence_s > SILENCE_LIMIT_S
+
+    def find_host(self) -> str:
+        """Name of the host that has it, as far as it can be read."""
+        started = self.started()
+        process = self.submission().get("submitter") if started is None else started.get("process")
+        return str((process or {}).get("host", "unknown"))
+
+
+def _read_if_there(path: Path) -> Mapping[str, Any] | None:
+    """The document in a file, {} if it is damaged, None if there is no file."""
+    document = read_json(path)
+    return {} if document is None and path.exists() else document
 
 
 def list_attempts(job: Path) -> list[Attempt]:
@@ -96,8 +141,9 @@ def derive_state(job: Path) -> str:
 
     Returns:
         One of `new`, `submitted` (no worker has started), `abandoned` (its submitter died before a worker started),
-        `running`, `unknown` (on another host, where it cannot be seen), `lost`, `stopped`, `failed`, `crashed`,
-        `done` (a result is there; whether it is sound is for the store to say).
+        `running`, `unknown` (on another host or in another container, where it cannot be seen), `silent` (the same,
+        without a sign of life for `SILENCE_LIMIT_S`), `lost`, `stopped`, `failed`, `crashed`, `done` (a result is
+        there; whether it is sound is for the store to say).
     """
     if (job / "result.json").exists():
         return "done"
@@ -107,9 +153,43 @@ def derive_state(job: Path) -> str:
     attempt = attempts[-1]
     started, ended = attempt.started(), attempt.ended()
     if started is None:
-        return "abandoned" if is_alive(attempt.submission()["submitter"]) is False else "submitted"
+        return _derive_submitted(attempt)
     if "revoked_by" in started:
         return "new"
     if ended is not None:
         return "lost" if ended["status"] == "done" else str(ended["status"])
-    return {True: "running", False: "lost", None: "unknown"}[is_alive(started["process"])]
+    alive = is_alive(started.get("process"))
+    unseen = "silent" if alive is None and attempt.is_silent() else "unknown"
+    return {True: "running", False: "lost", None: unseen}[alive]
+
+
+def _derive_submitted(attempt: Attempt) -> str:
+    """State of an attempt without a worker; closing it too early costs nothing, as the worker then finds it closed."""
+    submission = attempt.submission()
+    alive = is_alive(submission.get("submitter"))
+    if alive:
+        return "submitted"
+    return "unknown" if submission and alive is None and not attempt.is_silent() else "abandoned"
+
+
+def close_if_silent(job: Path) -> None:
+    """Close the newest attempt as lost if it is silent; its worker, if it lives after all, sees that and stops."""
+    if derive_state(job) == "silent":
+        reason = f"no sign of life from host {list_attempts(job)[-1].find_host()} for {SILENCE_LIMIT_S:.0f} s"
+        list_attempts(job)[-1].end("lost", reason=reason, passing=True)
+
+
+def revoke_newest(job: Path) -> bool:
+    """Close the newest attempt on a person's word that its worker is gone.
+
+    Returns:
+        Whether it is closed now; if not, its process is seen to live.
+    """
+    state = derive_state(job)
+    if state not in ("submitted", "abandoned", "unknown", "silent"):
+        return state != "running"
+    attempt = list_attempts(job)[-1]
+    if attempt.started() is None:
+        return attempt.revoke()
+    attempt.end("lost", reason="revoked by hand", passing=True)
+    return True

@@ -11,6 +11,9 @@ from workflows.jobs.calculation import Calculation
 from workflows.jobs.segments import SegmentChain
 from workflows.jobs.store import Store
 
+ACCEPT_BREAK = "ALKALIFLOW_ACCEPT_BREAK"
+"""Environment variable of workers; 1 has `Workspace.accept_break`."""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -24,6 +27,7 @@ class Workspace:
         report_progress: tells people where the work is (`stage`, `step`, `steps`, `ns_per_day` …).
         edge: names a point of the calculation's life at which a fault test may stop the process.
         time_left_s: seconds until the worker's limit.
+        accept_break: whether dynamics may go on with another engine or processor than it began with.
     """
 
     directory: Path
@@ -33,6 +37,7 @@ class Workspace:
     report_progress: Callable[..., None] = lambda **_: None
     edge: Callable[[str], None] = lambda _: None
     time_left_s: Callable[[], float] = lambda: float("inf")
+    accept_break: bool = False
 
 
 @dataclass(frozen=True)

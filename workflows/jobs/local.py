@@ -48,11 +48,11 @@ class LocalExecutor:
 
     Attributes:
         cores: how many may be used at once, by all runs of this user together.
-        memory_MB: likewise.
+        memory_MB: likewise; by default what is free when the run starts.
     """
 
     cores: int = field(default_factory=count_usable_cores)
-    memory_MB: float = field(default_factory=_find_machine_memory_MB)
+    memory_MB: float = field(default_factory=lambda: psutil.virtual_memory().available / _BYTES_PER_MB)
 
     def __post_init__(self) -> None:
         """Check the limits.

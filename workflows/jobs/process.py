@@ -42,9 +42,15 @@ def _namespace() -> str:
         return ""
 
 
-def is_alive(process: Mapping[str, Any]) -> bool | None:
-    """Whether a described process lives; None if it cannot be told from here (another host or PID namespace)."""
+def is_alive(process: object) -> bool | None:
+    """Whether a described process lives; None if it cannot be told from here.
+
+    That is so of another host, another PID namespace, or if the description is damaged. A host of the same name that
+    was started again since is known to have lost it.
+    """
     here = describe_process()
+    if not isinstance(process, Mapping) or not set(here) <= set(process):
+        return None
     if process["host"] == here["host"] and process["boot"] != here["boot"]:
         return False
     if any(process[name] != here[name] for name in ("host", "boot", "namespace")):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ from workflows.jobs.segments import Segment, SegmentChain
 
 STORE_SCHEMA_VERSION = 1
 _SHARED_FIELDS = ("recipe", "seed", "ranks", "threads", "inputs", "continue_from", "salt", "label")
+_DIGEST = re.compile("[0-9a-f]{64}")
 STORAGE_TROUBLE = {
     errno.ENOSPC: "is full: free some space",
     errno.EDQUOT: "is over your quota: free some space",
@@ -114,7 +116,12 @@ class Store:
         return cls(job.absolute().parents[2])
 
     def job_directory(self, key: str) -> Path:
-        """Where the calculation of that key is, or will be."""
+        """Where the calculation of that key is, or will be.
+
+        Raises:
+            InputError: if it is no key.
+        """
+        _check_digest(key)
         return self.root / "jobs" / key[:2] / key
 
     def keys(self) -> Iterator[str]:
@@ -198,7 +205,12 @@ class Store:
         return self.open_chain(compute_chain_key(calculation))
 
     def open_chain(self, chain_key: str) -> SegmentChain:
-        """The chain of segments of that key."""
+        """The chain of segments of that key.
+
+        Raises:
+            InputError: if it is no key.
+        """
+        _check_digest(chain_key)
         return SegmentChain(
             directory=self.root / "chains" / chain_key[:2] / chain_key, quarantine=self.root / "quarantine", edge=edge
         )
@@ -212,24 +224,37 @@ class Store:
         path = directory / "result.json"
         if not path.exists():
             return None
-        document = read_sealed_json(path)
-        if document is None:
+        try:
+            return self._read_result(read_sealed_json(path) or {}, key)
+        except (KeyError, TypeError, ValueError, AttributeError, InputError):
             self._quarantine(path, key)
             return None
+
+    def _read_result(self, document: Mapping[str, Any], key: str) -> Finished | Failed:
+        """The result that a document tells of, once every file of it is found whole.
+
+        Raises:
+            ValueError: if a file is damaged, which is moved to quarantine, or does not lie with the calculation.
+        """
+        directory = self.job_directory(key)
         if document["status"] == "failed":
             return Failed(key, document["kind"], document["reason"], directory / document["attempt"])
-        segments = self._result_segments(document)
         files = {name: directory / entry["path"] for name, entry in document["files"].items()}
+        for path in files.values():
+            if not path.resolve().is_relative_to(directory.resolve()):
+                message = f"{path} lies outside of {directory}"
+                raise ValueError(message)
+        segments = self._result_segments(document)
         damaged = [
             name
             for name, entry in document["files"].items()
             if not files[name].is_file() or compute_sha256(files[name]) != entry["sha256"]
         ]
+        for name in damaged:
+            self._quarantine(files[name], key)
         if damaged or segments is None:
-            for name in damaged:
-                self._quarantine(files[name], key)
-            self._quarantine(path, key)
-            return None
+            message = f"{', '.join(damaged) or 'a segment'} is damaged"
+            raise ValueError(message)
         return Finished(
             key=key,
             values=document["values"],
@@ -275,7 +300,12 @@ class Store:
         return digest
 
     def blob_path(self, digest: str) -> Path:
-        """Where the file with that SHA-256 is."""
+        """Where the file with that SHA-256 is.
+
+        Raises:
+            InputError: if it is no SHA-256.
+        """
+        _check_digest(digest)
         return self.root / "blobs" / digest[:2] / digest
 
     def check_blobs(self, digests: Mapping[str, str]) -> None:
@@ -293,10 +323,11 @@ class Store:
                 )
                 raise InputError(message)
 
-    def free_bytes(self) -> int:
-        """Free space for an ordinary user where the store lies."""
-        status = os.statvfs(self.root)
-        return status.f_bavail * status.f_frsize
+
+def _check_digest(digest: str) -> None:
+    """Keys and checksums become paths, so nothing else may stand in their place."""
+    if not _DIGEST.fullmatch(digest):
+        raise InputError(f"{digest!r} is no key or SHA-256, needs 64 hexadecimal digits.")
 
 
 def _check_schema(root: Path) -> None:

@@ -1,21 +1,32 @@
 """Does one calculation, whoever starts it: `python -P -m workflows.jobs.worker JOBDIR [--token TOKEN]`."""
 
 import argparse
+import contextlib
 import os
 import platform
 import signal
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from structures.errors import AlkaliflowError, CalculationError, ConvergenceError, InputError, SetupError
-from workflows.jobs.attempt import Attempt, claim_attempt, count_executions, derive_state, list_attempts
+from workflows.jobs.attempt import (
+    SIGN_EVERY_S,
+    Attempt,
+    claim_attempt,
+    close_if_silent,
+    count_executions,
+    derive_state,
+    list_attempts,
+)
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.contract import Outcome, Workspace
+from workflows.jobs.contract import ACCEPT_BREAK, Outcome, Workspace
 from workflows.jobs.durable import compute_sha256, create_json, flush_to_disk, seal, write_json
 from workflows.jobs.faults import edge
 from workflows.jobs.key import compute_chain_key
@@ -49,7 +60,8 @@ def take_attempt(job: Path, token: str | None) -> Attempt | None:
 
     Without a token (a worker started by hand) an attempt is claimed if none waits and none runs.
     """
-    if token is None and derive_state(job) in ("new", "lost", "stopped", "failed", "crashed"):
+    if token is None and derive_state(job) in ("new", "lost", "silent", "stopped", "failed", "crashed"):
+        close_if_silent(job)
         claim_attempt(job, target="by hand")
     attempts = list_attempts(job)
     if not attempts or (job / "result.json").exists() or not attempts[-1].start(token):
@@ -75,6 +87,7 @@ def build_workspace(store: Store, key: str, calculation: Calculation, attempt: A
         report_progress=lambda **fields: _report_progress(attempt, fields),
         edge=edge,
         time_left_s=lambda: deadline - time.monotonic(),
+        accept_break=os.environ.get(ACCEPT_BREAK) == "1",
     )
 
 
@@ -154,6 +167,29 @@ def judge_error(error: BaseException, place: Path) -> tuple[str, str, bool]:
     return "crashed", "".join(traceback.format_exception(error)), isinstance(error, OSError)
 
 
+@contextlib.contextmanager
+def give_signs_of_life(attempt: Attempt) -> Iterator[None]:
+    """Say now and then that this worker lives, and stop it once its attempt was closed by somebody else.
+
+    A timer, not a thread: engines are started by a fork, which no other thread may see.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+
+    def on_timer(_number: int, _frame: FrameType | None) -> None:
+        if not attempt.give_sign():
+            raise StoppedError("another process, which took it for lost or was told to revoke it")
+
+    handler = signal.signal(signal.SIGALRM, on_timer)
+    timer = signal.setitimer(signal.ITIMER_REAL, SIGN_EVERY_S, SIGN_EVERY_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
+
+
 def work(job: Path, *, token: str | None = None, limit_s: float = float("inf")) -> int:
     """Do the calculation in that directory; returns the process's exit code."""
     edge("worker-entered")
@@ -163,7 +199,8 @@ def work(job: Path, *, token: str | None = None, limit_s: float = float("inf")) 
         return 0
     edge("started")
     try:
-        compute(job, attempt, limit_s=limit_s)
+        with give_signs_of_life(attempt):
+            compute(job, attempt, limit_s=limit_s)
     except (Exception, StoppedError) as error:  # noqa: BLE001  whatever happened is written down for the driver
         status, reason, passing = judge_error(error, job.parents[2])
         sys.stderr.write(f"{reason}\n")

@@ -1,8 +1,10 @@
 """What finished dynamics says in numbers, its last state, and what it needs of memory."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms, units
@@ -17,6 +19,7 @@ from workflows.recipes.dynamics_settings import MolecularDynamicsSettings, Segme
 
 _BYTES_PER_ATOM = 6_000.0
 _BASE_MEMORY_MB = 250.0
+_MUST_AGREE = ("engine", "engine_version", "engine_sha256", "cpu")
 
 
 def read_final_state(atoms: Atoms, path: Path) -> Atoms:
@@ -69,8 +72,21 @@ def summarise_dynamics(
         "drift_eV_per_atom": drift_eV_per_atom,
         "drift_eV_per_atom_per_ps": drift_eV_per_atom / float(time_ps[-1] - time_ps[0]) if len(time_ps) > 1 else None,
         "engine": {name: segments[-1].record.get(name) for name in ("engine", "engine_version", "cpu")},
+        "breaks": describe_breaks(segments),
     }
     return Outcome(values=values, files={"final": "final.extxyz"})
+
+
+def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """In what of that decides the last digits two segments differ; ranks and threads are the same in a chain."""
+    pairs = ((name, before.get(name), after.get(name)) for name in _MUST_AGREE)
+    return [f"{name} {was}, now {now}" for name, was, now in pairs if was != now]
+
+
+def describe_breaks(segments: Sequence[Segment]) -> list[str]:
+    """Where a chain was continued by another engine or processor, on request."""
+    found = ((later, find_differences(earlier.record, later.record)) for earlier, later in pairwise(segments))
+    return [f"from segment {later.number} on: {'; '.join(what)}" for later, what in found if what]
 
 
 def estimate_memory_MB(calculation: Calculation) -> float:

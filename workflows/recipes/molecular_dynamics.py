@@ -25,14 +25,18 @@ from workflows.jobs.contract import Outcome, Recipe, Workspace
 from workflows.jobs.segments import Segment, SegmentChain
 from workflows.recipes.ase_dynamics import AseDynamics
 from workflows.recipes.dynamics_settings import Barostat, MolecularDynamicsSettings, SegmentPlan, plan_segments
-from workflows.recipes.dynamics_summary import estimate_memory_MB, read_final_state, summarise_dynamics
+from workflows.recipes.dynamics_summary import (
+    estimate_memory_MB,
+    find_differences,
+    read_final_state,
+    summarise_dynamics,
+)
 from workflows.recipes.dynamics_watch import Continuity, Watch
 from workflows.recipes.lammps_dynamics import LammpsDynamics
 from workflows.recipes.lammps_input import find_parts
 
 _TIME_MARGIN = 1.25
 _LARGEST_GAP_A = 8.0
-_MUST_AGREE = ("engine", "engine_version", "engine_sha256", "ranks", "threads")
 
 
 class Dynamics(Protocol):
@@ -71,7 +75,8 @@ def run_molecular_dynamics(calculation: Calculation, workspace: Workspace) -> Ou
     Raises:
         InputError: if the calculator lacks an element or the ensemble, or a region is not there.
         ConvergenceError: if the dynamics blows up; the message says where.
-        CalculationError: if the engine is killed, the time does not suffice, or another engine made the chain.
+        CalculationError: if the engine is killed, the time does not suffice, or another engine or processor made the
+            chain and the break is not accepted.
     """
     if calculation.structure is None or calculation.calculator is None or workspace.chain is None:
         raise InputError("Molecular dynamics needs a structure, a calculator and a chain of segments.")
@@ -85,7 +90,7 @@ def run_molecular_dynamics(calculation: Calculation, workspace: Workspace) -> Ou
     }
     plans = plan_segments(settings)
     segments = workspace.chain.committed()[: len(plans)]
-    if segments:
+    if 0 < len(segments) < len(plans) and not workspace.accept_break:
         check_same_engine(segments[-1], record)
     for plan in plans[len(segments) :]:
         check_time_left(plan, segments, time_left_s=workspace.time_left_s())
@@ -216,18 +221,18 @@ def read_continuity(before: Path | None) -> Continuity:
 
 
 def check_same_engine(segment: Segment, record: Mapping[str, Any]) -> None:
-    """Refuse to go on with another engine than the chain was made with; the two would not be one trajectory.
+    """Refuse to go on with another engine or processor than the chain was made with: they would not be one trajectory.
 
     Raises:
         CalculationError: says what differs; it passes once the right engine is there.
     """
-    for name in _MUST_AGREE:
-        was, now = segment.record.get(name), record.get(name)
-        if was != now:
-            raise CalculationError(
-                f"The dynamics so far ({segment.number + 1} segments) was made with {name} {was}, here it is {now}. "
-                "Install that version again, or start anew with --fresh."
-            )
+    differences = find_differences(segment.record, record)
+    if differences:
+        raise CalculationError(
+            f"The dynamics so far ({segment.number + 1} segments) was made with {'; '.join(differences)}. Go on where "
+            "that is as it was, start anew with --fresh, or go on with the break noted in the results: "
+            "alkaliflow resume RUN_DIRECTORY --accept-break"
+        )
 
 
 def check_time_left(plan: SegmentPlan, segments: Sequence[Segment], *, time_left_s: float) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from structures.errors import InputError
-from workflows.calculators.lammps_potential import build_user_potential, read_pair_commands
+from workflows.calculators.lammps_potential import LammpsPotential, build_user_potential, read_pair_commands
 from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
 from workflows.jobs.store import Store
@@ -23,6 +23,49 @@ def test_files_that_the_commands_name_travel_with_them(tmp_path: Path) -> None:
     potential.link_files(tmp_path / "models")
     potential.link_files(tmp_path / "models")
     assert (tmp_path / "models" / "Cu.eam").read_text() == "table"
+
+
+def build_from(tmp_path: Path, coefficients: str) -> LammpsPotential:
+    (tmp_path / "mine.pair").write_text(f"pair_style hybrid eam eam/alloy lj/cut 3.4\n{coefficients}\n")
+    store = Store(tmp_path / "store")
+    spec = build_calculator_spec(
+        "lammps", potential=str(tmp_path / "mine.pair"), overrides={"elements": ["K"]}, add_blob=store.add_blob
+    )
+    return build_user_potential(spec, blob_path=store.blob_path)
+
+
+def test_stray_files_replace_no_element_style_or_number(tmp_path: Path) -> None:
+    (tmp_path / "eam").mkdir()
+    for name in ("K", "1", "3.4", "lj", "eam/alloy", "K.eam"):
+        (tmp_path / name).write_text("stray")
+    potential = build_from(tmp_path, "pair_coeff 1 1 eam/alloy K.eam K\npair_coeff 1 1 lj/cut 3.4 1")
+    assert potential.commands[1:] == ("pair_coeff 1 1 eam/alloy ${models}/K.eam K", "pair_coeff 1 1 lj/cut 3.4 1")
+    assert list(potential.files) == ["K.eam"]
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "p.eam").write_text(folder)
+    with pytest.raises(InputError, match=r"two files p\.eam: .*a/p\.eam and .*b/p\.eam\. Rename one"):
+        build_from(tmp_path, "pair_coeff 1 1 eam 1 a/p.eam\npair_coeff 1 1 eam 2 b/p.eam")
+    potential = build_from(tmp_path, "pair_coeff 1 1 eam 1 a/p.eam\npair_coeff 1 1 eam 2 a/../a/p.eam")
+    assert potential.files["p.eam"].read_text() == "a"
+
+
+@pytest.mark.parametrize("word", ["/etc/passwd", "~/p.eam", "../p.eam", "linked.eam"])
+def test_files_from_elsewhere_are_refused(tmp_path: Path, word: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "p.eam").write_text("elsewhere")
+    (folder / "linked.eam").symlink_to(tmp_path / "p.eam")
+    with pytest.raises(InputError, match=f"name {word}, which lies outside of their folder"):
+        build_from(folder, f"pair_coeff 1 1 eam 1 {word}")
+
+
+def test_a_named_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"name p\.eam, but there is no such file"):
+        build_from(tmp_path, "pair_coeff 1 1 eam 1 p.eam")
 
 
 @pytest.mark.parametrize(

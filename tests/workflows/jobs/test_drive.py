@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from structures.errors import CalculationError, ConvergenceError, InputError
 from workflows.drive import run_calculations
-from workflows.jobs.attempt import count_executions, list_attempts
+from workflows.jobs.attempt import claim_attempt, count_executions, list_attempts
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.durable import compute_sha256
 from workflows.jobs.faults import EDGES
@@ -159,6 +160,32 @@ def test_a_killed_worker_gets_a_successor(store: Store, tmp_path: Path) -> None:
     assert results[0].executions == 2
 
 
+def test_a_worker_on_another_host_is_named_and_given_up_when_it_is_silent(store: Store) -> None:
+    calculation = Calculation("toy_sum")
+    job = store.job_directory(store.create(calculation))
+    attempt = claim_attempt(job, target="test")
+    assert attempt is not None
+    attempt.start(None)
+    path = attempt.directory / "started.json"
+    path.write_text(path.read_text().replace('"host": "', '"host": "not-'))
+    events: list[Mapping[str, Any]] = []
+
+    def on_progress(event: Mapping[str, Any]) -> None:
+        events.append(event)
+        if event["state"] == "unknown":
+            os.utime(path, (0, 0))
+            os.utime(attempt.directory / "submission.json", (0, 0))
+
+    (result,) = run_calculations([calculation], store=store, on_progress=on_progress)
+    waited = next(event for event in events if event["state"] == "unknown")
+    assert f"alkaliflow job revoke {result.key[:12]} --store {store.root}" in waited["reason"]
+    assert "on host not-" in waited["reason"]
+    assert result.executions == 2
+    ended = attempt.ended()
+    assert ended is not None
+    assert (ended["status"], ended["reason"][:21]) == ("lost", "no sign of life from ")
+
+
 def test_slots_keep_within_the_cores_and_come_back() -> None:
     executor = LocalExecutor(cores=1)
     held = executor.acquire(1)
@@ -181,6 +208,12 @@ def test_memory_counts_as_slots() -> None:
         executor.count_slots(cores=99, memory_MB=1.0)
     with pytest.raises(InputError, match=r"needs 1e\+06 GB of memory.* Make the structure smaller"):
         executor.count_slots(cores=1, memory_MB=1e9)
+
+
+def test_memory_is_what_is_free_when_the_run_starts() -> None:
+    memory = psutil.virtual_memory()
+    assert LocalExecutor().memory_MB < 0.999 * memory.total / 1e6
+    assert LocalExecutor().memory_MB == pytest.approx(memory.available / 1e6, rel=0.5)
 
 
 def test_more_cores_than_there_are_is_refused() -> None:

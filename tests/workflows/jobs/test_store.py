@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -6,8 +7,19 @@ from pathlib import Path
 import pytest
 
 from structures.errors import InputError
-from workflows.jobs.attempt import claim_attempt, derive_state, list_attempts
+from workflows.calculators.spec import CalculatorSpec
+from workflows.drive import run_calculations
+from workflows.jobs import worker
+from workflows.jobs.attempt import (
+    SILENCE_LIMIT_S,
+    Attempt,
+    claim_attempt,
+    derive_state,
+    list_attempts,
+    revoke_newest,
+)
 from workflows.jobs.calculation import Calculation
+from workflows.jobs.contract import ACCEPT_BREAK
 from workflows.jobs.durable import compute_sha256, create_json, read_sealed_json, seal, write_json
 from workflows.jobs.store import Failed, Finished, Store
 from workflows.jobs.worker import take_attempt, work
@@ -178,17 +190,112 @@ def test_a_wrong_token_starts_nothing(store: Store) -> None:
     assert take_attempt(job, "another") is None
 
 
-def test_a_worker_of_a_rebooted_machine_is_lost(store: Store) -> None:
+def start_elsewhere(store: Store, **process: str) -> Attempt:
+    """An attempt whose worker is described as one that is not here."""
     job = store.job_directory(store.create(Calculation("toy_sum")))
     attempt = claim_attempt(job, target="test")
     assert attempt is not None
     attempt.start(None)
     path = attempt.directory / "started.json"
     document = json.loads(path.read_text())
-    path.write_text(json.dumps({**document, "process": {**document["process"], "boot": "another"}}))
-    assert derive_state(job) == "lost"
-    path.write_text(json.dumps({**document, "process": {**document["process"], "host": "elsewhere"}}))
+    path.write_text(json.dumps({**document, "process": {**document["process"], **process}}))
+    return attempt
+
+
+def age(attempt: Attempt, *, by_s: float = SILENCE_LIMIT_S + 1) -> None:
+    """Have the last sign of life of an attempt lie so far back."""
+    for name in ("submission.json", "started.json"):
+        path = attempt.directory / name
+        if path.exists():
+            os.utime(path, (path.stat().st_atime, path.stat().st_mtime - by_s))
+
+
+def test_a_worker_of_a_rebooted_machine_is_lost(store: Store) -> None:
+    attempt = start_elsewhere(store, boot="another")
+    assert derive_state(attempt.directory.parents[1]) == "lost"
+
+
+@pytest.mark.parametrize(
+    "process", [{"host": "elsewhere"}, {"host": "elsewhere", "boot": "x"}, {"namespace": "pid:[1]"}]
+)
+def test_a_worker_that_cannot_be_seen_is_waited_for_until_it_is_silent(store: Store, process: dict[str, str]) -> None:
+    attempt = start_elsewhere(store, **process)
+    job = attempt.directory.parents[1]
     assert derive_state(job) == "unknown"
+    age(attempt)
+    assert derive_state(job) == "silent"
+    assert attempt.give_sign()
+    assert derive_state(job) == "unknown"
+
+
+def test_an_attempt_whose_submitter_cannot_be_seen_is_abandoned_once_it_is_old(store: Store) -> None:
+    job = store.job_directory(store.create(Calculation("toy_sum")))
+    attempt = claim_attempt(job, target="test")
+    assert attempt is not None
+    document = dict(attempt.submission())
+    document["submitter"]["host"] = "elsewhere"
+    write_json(attempt.directory / "submission.json", document)
+    assert derive_state(job) == "unknown"
+    age(attempt)
+    assert derive_state(job) == "abandoned"
+
+
+def test_a_worker_that_was_taken_for_lost_stops(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "SIGN_EVERY_S", 0.01)
+    attempt = start_elsewhere(store)
+    attempt.end("lost", passing=True)
+    with pytest.raises(worker.StoppedError, match="took it for lost"), worker.give_signs_of_life(attempt):
+        threading.Event().wait(60)
+    ended = attempt.ended()
+    assert ended is not None
+    assert ended["status"] == "lost"
+
+
+def test_a_worker_gives_signs_of_life(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "SIGN_EVERY_S", 0.01)
+    attempt = start_elsewhere(store)
+    given = threading.Event()
+    touch = Attempt.give_sign
+
+    def give_sign(self: Attempt) -> bool:
+        is_own = touch(self)
+        given.set()
+        return is_own
+
+    monkeypatch.setattr(Attempt, "give_sign", give_sign)
+    age(attempt)
+    with worker.give_signs_of_life(attempt):
+        assert given.wait(60)
+    assert not attempt.is_silent()
+
+
+def test_an_attempt_is_revoked_by_hand_unless_its_process_lives(store: Store) -> None:
+    attempt = start_elsewhere(store)
+    job = attempt.directory.parents[1]
+    assert not revoke_newest(job)
+    assert derive_state(job) == "running"
+    path = attempt.directory / "started.json"
+    path.write_text(path.read_text().replace('"host": "', '"host": "not-'))
+    assert revoke_newest(job)
+    assert derive_state(job) == "lost"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '"text"'])
+@pytest.mark.parametrize("name", ["submission.json", "started.json", "progress.json", "exit.json", "worker.log"])
+def test_damage_of_a_file_of_an_attempt_costs_one_more_at_most(store: Store, name: str, content: str) -> None:
+    calculation = Calculation("toy_sum")
+    attempt = start_elsewhere(store, boot="another")
+    attempt.end("crashed", reason="made up", passing=True)
+    if name in ("submission.json", "started.json"):  # otherwise exit.json would tell
+        (attempt.directory / "exit.json").unlink()
+    if name == "submission.json":
+        (attempt.directory / "started.json").unlink()
+    (attempt.directory / name).write_text(content)
+    if name == "started.json":
+        age(attempt)
+    (result,) = run_calculations([calculation], store=store)
+    assert result.values == {"sum": 3.0}
+    assert len(list_attempts(attempt.directory.parents[1])) == 2
 
 
 def test_changed_files_are_refused(store: Store) -> None:
@@ -216,6 +323,63 @@ def test_keys_are_found_by_their_beginning(store: Store) -> None:
     assert store.find_key(key[:8]) == key
     with pytest.raises(InputError, match="no calculation"):
         store.find_key("zz")
+
+
+@pytest.mark.parametrize("key", ["../victim", "", "ab", "g" * 64, "A" * 64, "../" + "a" * 61])
+def test_what_is_no_key_becomes_no_path(store: Store, key: str) -> None:
+    for find in (store.job_directory, store.result, store.load, store.open_chain, store.blob_path):
+        with pytest.raises(InputError, match="is no key or SHA-256, needs 64 hexadecimal digits"):
+            find(key)
+
+
+@pytest.mark.parametrize("path", ["../../../secret.txt", "attempts/000/link.txt"])
+def test_a_result_touches_no_file_outside_its_calculation(store: Store, path: str) -> None:
+    key, result = finish(store, Calculation("toy_sum"))
+    secret = store.root / "secret.txt"
+    secret.write_text("secret")
+    (result.files["numbers"].parent / "link.txt").symlink_to(secret)
+    document = read_sealed_json(store.job_directory(key) / "result.json")
+    assert document is not None
+    document["files"]["numbers"]["path"] = path
+    write_json(store.job_directory(key) / "result.json", seal(document))
+    assert store.result(key) is None
+    assert secret.read_text() == "secret"
+    assert [found.name[:24] for found in (store.root / "quarantine").iterdir()] == [f"{key[:12]}-result.json"]
+
+
+@pytest.mark.parametrize("document", [{}, {"status": "done"}, {"status": "done", "files": [], "chain": "../x"}])
+def test_a_result_that_lacks_what_it_needs_counts_as_damaged(store: Store, document: dict[str, object]) -> None:
+    key, _ = finish(store, Calculation("toy_sum"))
+    write_json(store.job_directory(key) / "result.json", seal(document))
+    assert store.result(key) is None
+    work(store.job_directory(key))
+    assert isinstance(store.result(key), Finished)
+
+
+def test_a_worker_learns_from_its_environment_whether_a_break_is_accepted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = store.create(Calculation("toy_walk"))
+    attempt = claim_attempt(store.job_directory(key), target="test")
+    assert attempt is not None
+    found = []
+    for value in ("0", "1"):
+        monkeypatch.setenv(ACCEPT_BREAK, value)
+        workspace = worker.build_workspace(store, key, store.load(key), attempt, limit_s=1.0)
+        found.append(workspace.accept_break)
+    assert found == [False, True]
+
+
+def test_a_worker_refuses_a_calculator_whose_file_was_changed(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("coefficients")
+    digest = store.add_blob(tmp_path / "model")
+    key = store.create(Calculation("toy_sum", calculator=CalculatorSpec("pod", models={"coefficients": digest})))
+    flip_bit(store.blob_path(digest))
+    assert work(store.job_directory(key)) == 1
+    assert store.result(key) is None
+    ended = list_attempts(store.job_directory(key))[-1].ended()
+    assert ended is not None
+    assert "missing from the store or damaged" in ended["reason"]
 
 
 def test_blobs_are_kept_by_content_and_checked(store: Store, tmp_path: Path) -> None:

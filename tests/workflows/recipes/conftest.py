@@ -72,7 +72,11 @@ def run(store: Store, tmp_path: Path) -> Run:
         directory = tmp_path / f"attempt-{next(attempts)}"
         directory.mkdir()
         options = {name: fields.pop(name) for name in ("ranks", "seed", "continue_from") if name in fields}
-        given = {name: fields.pop(name) for name in ("report_progress", "time_left_s", "previous") if name in fields}
+        given = {
+            name: fields.pop(name)
+            for name in ("report_progress", "time_left_s", "previous", "accept_break")
+            if name in fields
+        }
         calculation = Calculation(recipe, structure, spec, fields, **{"seed": 7, **options})
         workspace = Workspace(directory, into, into.chain(calculation), **given)
         outcome = RECIPES[recipe].run(calculation, workspace)
