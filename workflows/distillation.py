@@ -11,6 +11,7 @@ from structures.alloy import build_alloy, resolve_alloy
 from structures.errors import ConvergenceError
 from structures.metal import build_potassium
 from structures.training import TrainingConfiguration, build_training_set
+from workflows.calculators.registry import find_package_model
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potential_distillation import PotentialDistillationConfig
 from workflows.drive import run_calculations
@@ -79,7 +80,8 @@ class Bench:
 
 def build_teacher_spec(config: PotentialDistillationConfig) -> CalculatorSpec:
     """The teacher as a calculator."""
-    return CalculatorSpec(config.teacher.name, overrides=config.teacher.overrides)
+    name = config.teacher.name
+    return CalculatorSpec(name, overrides=config.teacher.overrides, package_model=find_package_model(name))
 
 
 def build_student_spec(fit: Finished, *, store: Store) -> CalculatorSpec:

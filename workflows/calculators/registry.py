@@ -8,7 +8,7 @@ from typing import Literal
 
 from ase.calculators.calculator import BaseCalculator
 
-from structures.errors import InputError
+from structures.errors import CalculationError, InputError
 from workflows.calculators import chgnet
 from workflows.calculators.import_path import build_calculator_from_path
 from workflows.calculators.lammps_potential import (
@@ -181,12 +181,24 @@ def build_lammps_potential(spec: CalculatorSpec, *, elements: Collection[str], b
     return potential
 
 
+def find_package_model(name: str) -> dict[str, str]:
+    """Version and checksum of the model that a calculator's package brings; empty if it brings none, or is not here."""
+    return chgnet.find_model() if name == "chgnet" else {}
+
+
 def build_ase_calculator(spec: CalculatorSpec, *, threads: int = 1) -> BaseCalculator:
     """A fresh ASE calculator, so that what it remembers of one stretch of work cannot touch the next.
 
     Raises:
         InputError: if the calculator has no ASE form, is not installed, or runs code that is not trusted.
+        CalculationError: if its package brings another model than the calculation was made for.
     """
+    found = find_package_model(spec.name)
+    if spec.package_model and found and found != dict(spec.package_model):
+        raise CalculationError(
+            f"calculator {spec.name}: the calculation is for the model {dict(spec.package_model)}, the installed "
+            f"package brings {found}. Install the package that the calculation began with, or start a new run."
+        )
     if spec.name == "chgnet":
         return chgnet.build_chgnet_calculator(threads=threads)
     if spec.name == "ase":

@@ -8,7 +8,7 @@ from typing import Any
 from structures.errors import InputError
 from workflows.calculators.lammps_potential import find_named_files, read_pair_commands
 from workflows.calculators.pod import COEFFICIENTS_FILE, DESCRIPTOR_FILE, FILES_BY_ROLE
-from workflows.calculators.registry import get_capabilities
+from workflows.calculators.registry import find_package_model, get_capabilities
 from workflows.calculators.spec import CalculatorSpec
 
 AddBlob = Callable[[Path], str]
@@ -20,7 +20,6 @@ def build_calculator_spec(
     *,
     add_blob: AddBlob,
     potential: str = "",
-    protocol: str = "moderate",
     overrides: Mapping[str, Any] | None = None,
 ) -> CalculatorSpec:
     """The spec of a calculator, its files added to the store.
@@ -30,7 +29,6 @@ def build_calculator_spec(
         add_blob: stores a file.
         potential: pod: name of a shipped potential or a folder; lammps: file of pair commands; ase:
             `package.module:factory`; chgnet: not used.
-        protocol: `fast`, `moderate` or `precise`.
         overrides: further settings; lammps: `elements`; ase: `trust_code`, `arguments`.
 
     Raises:
@@ -46,7 +44,7 @@ def build_calculator_spec(
         models = _add_pair_commands(Path(potential), add_blob)
     elif name == "ase":
         settings.setdefault("factory", potential)
-    return CalculatorSpec(name=name, protocol=protocol, overrides=settings, models=models)
+    return CalculatorSpec(name=name, overrides=settings, models=models, package_model=find_package_model(name))
 
 
 def list_shipped_potentials() -> list[str]:

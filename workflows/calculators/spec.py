@@ -11,25 +11,25 @@ class CalculatorSpec:
 
     Attributes:
         name: registered name, such as `pod`, `lammps`, `chgnet` or `ase`.
-        protocol: one of `fast`, `moderate`, `precise`.
-        overrides: settings that differ from the protocol's, as JSON values.
+        overrides: settings of its own, as JSON values.
         models: role to SHA-256 of a file in the store (a potential's coefficients, a user's pair commands).
+        package_model: of a calculator whose package brings the model: its version and the SHA-256 of its weights.
     """
 
     name: str
-    protocol: str = "moderate"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    package_model: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The description as JSON values, fields at their default left out."""
         document: dict[str, Any] = {"name": self.name}
-        if self.protocol != "moderate":
-            document["protocol"] = self.protocol
         if self.overrides:
             document["overrides"] = dict(self.overrides)
         if self.models:
             document["models"] = dict(self.models)
+        if self.package_model:
+            document["package_model"] = dict(self.package_model)
         return document
 
     @classmethod
