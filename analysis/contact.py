@@ -19,7 +19,7 @@ from analysis.penetration import Penetration, combine_penetrations, compute_fina
 from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs
 from analysis.regions import Region
 from analysis.thermodynamics import Thermodynamics
-from analysis.trajectory import get_elements
+from analysis.trajectory import get_elements, spread_frames
 from analysis.uncertainty import MIN_REPLICAS
 from structures.dislocation import DipoleGeometry
 from structures.errors import InputError
@@ -200,7 +200,7 @@ def _analyse_run(
     """Observables of one replica."""
     core = None
     if dislocation is not None:
-        frames = _spread(0, len(universe.trajectory), _CORE_FRAMES)
+        frames = spread_frames(0, len(universe.trajectory), most=_CORE_FRAMES)
         core = track_cores(universe, find=build_core_finder(dislocation), frames=frames)
     lines = core.lines_at if core is not None and core.verdict == "glides" else None
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference_A)
@@ -245,10 +245,5 @@ def _compute_distributions(
     radius = min(rdf_A[0], RADIUS_SHARE * largest_radius_A(universe.trajectory.ts.triclinic_dimensions))
     regions: list[RegionOfFrame] = [build(i) for i in range(len(geometry.build_regions(matter_z_A=(0.0, 1.0))))]
     pairs = [(species, str(element)) for element in np.unique(get_elements(universe))]
-    frames = _spread(n_frames // 2, n_frames, _RDF_FRAMES)
+    frames = spread_frames(n_frames // 2, n_frames, most=_RDF_FRAMES)
     return compute_rdfs(universe, pairs=pairs, regions=regions, r_max_A=radius, bin_A=rdf_A[1], frames=frames)
-
-
-def _spread(start: int, stop: int, n_most: int) -> list[int]:
-    """Evenly spaced frame numbers, at most so many, with the first and the last."""
-    return [int(number) for number in np.unique(np.linspace(start, stop - 1, min(n_most, stop - start)).round())]

@@ -7,6 +7,7 @@ import numpy as np
 from ase.cell import Cell
 from numpy.typing import ArrayLike, NDArray
 
+from structures.checks import compute_periodic_heights
 from structures.errors import InputError
 
 _SELF_A = 1e-3
@@ -16,10 +17,7 @@ _TRIANGULAR = 1e-6
 
 def largest_radius_A(cell_A: ArrayLike) -> float:
     """Half the smallest distance between opposite faces of the cell: no atom has two images nearer than this, in Å."""
-    cell = np.asarray(cell_A, dtype=float)
-    volume = abs(np.linalg.det(cell))
-    faces = np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]])
-    return float(0.5 * volume / np.linalg.norm(faces, axis=1).max())
+    return float(0.5 * compute_periodic_heights(np.asarray(cell_A, dtype=float)).min())
 
 
 class PairCounter:

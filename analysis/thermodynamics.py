@@ -1,21 +1,18 @@
-"""Thermodynamics of a run: reading, thinning and the drift of the conserved energy."""
+"""Thermodynamics of a run: reading and thinning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from analysis.thermodynamics_columns import COLUMNS
-from analysis.uncertainty import Quantity, student_factor, to_list
+from analysis.uncertainty import to_list
 from structures.errors import InputError
 
 _REPORTED = ("time_ps", "temperature_K", "pressure_GPa", "pressure_zz_GPa", "potential_energy_eV", "conserved_eV")
-_MIN_POINTS = 8
-_BLOCKS = 4
 
 
 @dataclass(frozen=True)
@@ -57,47 +54,6 @@ def read_thermodynamics(paths: Sequence[Path]) -> Thermodynamics:
     latest = np.maximum.accumulate(np.concatenate([[-np.inf], times[:-1]]))
     rows = rows[times > latest + 1e-9]
     return Thermodynamics({name: rows[:, column] for column, name in enumerate(COLUMNS)})
-
-
-def compute_energy_drift(
-    time_ps: ArrayLike, *, conserved_eV: ArrayLike, n_atoms: int, limit_eV_per_atom_per_ns: float = 0.01
-) -> Quantity:
-    """Drift of the conserved energy: slope of a straight line, its error from blocks.
-
-    Args:
-        time_ps: time in ps, shape (n,).
-        conserved_eV: conserved energy of the system in eV, shape (n,).
-        n_atoms: number of atoms.
-        limit_eV_per_atom_per_ns: drift above which the verdict warns.
-
-    Returns:
-        Drift in eV per atom and ns, the verdict says whether it is within the limit.
-
-    Raises:
-        InputError: if there are fewer than 8 points or no atoms.
-    """
-    times, energies = np.asarray(time_ps, dtype=float), np.asarray(conserved_eV, dtype=float)
-    if times.size < _MIN_POINTS or times.size != energies.size or n_atoms < 1:
-        raise InputError(
-            f"drift of {energies.size} energies at {times.size} times of {n_atoms} atoms; needs {_MIN_POINTS}"
-        )
-    scale = 1000 / n_atoms
-    slope, intercept = np.polyfit(times - times[0], energies, 1)
-    residual = energies - (slope * (times - times[0]) + intercept)
-    # Block means of the residual tell the correlated part of the noise: it is what moves the slope.
-    blocks = np.array([block.mean() for block in np.array_split(residual, max(_BLOCKS, min(times.size // 4, 16)))])
-    centres = np.array([block.mean() for block in np.array_split(times, blocks.size)])
-    error = sqrt(float(np.sum(blocks**2)) / (blocks.size - 2) / float(np.sum((centres - centres.mean()) ** 2)))
-    value, half = float(slope) * scale, student_factor(blocks.size - 1) * error * scale
-    limit = limit_eV_per_atom_per_ns
-    if abs(value) - half > limit:
-        verdict = f"drifts: above {limit:g} eV per atom and ns; shorten the timestep"
-    elif abs(value) + half <= limit:
-        verdict = f"conserved within {limit:g} eV per atom and ns"
-    else:
-        verdict = f"too short to tell from {limit:g} eV per atom and ns"
-    method = f"slope of a straight line, error from {blocks.size} blocks of its residual, Student t, 95 %"
-    return Quantity(value, half, value - half, value + half, "eV/atom/ns", method, blocks.size, verdict)
 
 
 def _read_table(path: Path) -> NDArray[np.float64]:

@@ -200,6 +200,11 @@ def get_elements(universe: Universe) -> NDArray[np.str_]:
     raise InputError("the universe has no elements; add them, e.g. universe.add_TopologyAttr('elements', symbols)")
 
 
+def spread_frames(start: int, stop: int, *, most: int) -> list[int]:
+    """Evenly spaced frame numbers from `start` to before `stop`, at most so many, with the first and the last."""
+    return [int(number) for number in np.unique(np.linspace(start, stop - 1, min(most, stop - start)).round())]
+
+
 def iterate_frames(universe: Universe, *, frames: slice | Sequence[int] | None = None) -> Iterator[Timestep]:
     """Timesteps of the universe's trajectory, all of them or those chosen."""
     yield from universe.trajectory if frames is None else universe.trajectory[frames]

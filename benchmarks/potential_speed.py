@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--potential", type=Path, default=POTENTIAL)
     arguments = parser.parse_args()
     capabilities = get_capabilities("chgnet")
-    if not capabilities.is_installed:
+    if capabilities.missing_modules():
         raise SystemExit(f"CHGNet is not installed here: {capabilities.install}")
     sizes = [300] if arguments.small else [500, 2000, 8000]
     record = Record("potential_speed", settings={"sizes": sizes, "cores": 1, "dynamics": "NVE, 3 fs, 300 K"})

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
-from structures.decoration import compute_counts
 from structures.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from ase import Atoms
     from numpy.typing import NDArray
 
@@ -125,60 +122,3 @@ def check_cell_for_cutoff(atoms: Atoms, *, cutoff_A: float) -> None:
                 f"repeat it {int(np.ceil(cutoff_A / height_A))} times along {'xyz'[axis]}"
             )
             raise InputError(message)
-
-
-def check_composition(atoms: Atoms, *, composition: Mapping[str, float]) -> None:
-    """Raise unless the atoms have a composition exactly, that is but for the rounding to whole atoms.
-
-    Args:
-        atoms: the structure, or its part that has the composition.
-        composition: shares of the elements, of any scale.
-
-    Raises:
-        InputError: with the numbers found and expected.
-    """
-    expected = compute_counts(composition, n_sites=len(atoms))
-    found: dict[str, int] = dict(atoms.symbols.formula.count())
-    if found != expected:
-        message = f"the composition is {found}, needs {expected}; decorate the sites again"
-        raise InputError(message)
-
-
-def check_elements(atoms: Atoms, *, supported: Collection[str], name: str = "the potential") -> None:
-    """Raise if an element of the structure is not among those that a potential knows.
-
-    Args:
-        atoms: any structure.
-        supported: symbols of the elements that are known.
-        name: what knows them, for the message.
-
-    Raises:
-        InputError: with the elements that are missing.
-    """
-    missing = sorted(set(atoms.get_chemical_symbols()) - set(supported))
-    if missing:
-        message = (
-            f"{name} knows {', '.join(sorted(supported))}, but not {', '.join(missing)}; choose a calculator that does "
-            "or distil a potential with them"
-        )
-        raise InputError(message)
-
-
-def check_strain(strain: Collection[float], *, max_strain: float, side: str) -> None:
-    """Raise if a component of a strain is beyond the limit.
-
-    Args:
-        strain: components of the strain.
-        max_strain: largest allowed magnitude of a component.
-        side: which side of the interface it is, for the message.
-
-    Raises:
-        InputError: with the largest component.
-    """
-    worst = max((abs(component) for component in strain), default=0.0)
-    if worst > max_strain:
-        message = (
-            f"the {side} would be strained by {100 * worst:.1f} %, limit {100 * max_strain:.1f} %; use a larger cell "
-            "or raise the limit"
-        )
-        raise InputError(message)

@@ -19,7 +19,7 @@ from analysis.report import MAX_FRAMES, REPORT_FILE, ViewerCase, ViewerData, wri
 from analysis.results import Provenance, Results, build_json_value, read_results, write_results
 from analysis.tables import write_tables
 from analysis.thermodynamics import read_thermodynamics
-from analysis.trajectory import read_trajectory, write_trajectory
+from analysis.trajectory import read_trajectory, spread_frames, write_trajectory
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
 from workflows.calculators.resolve import find_potential_folder
@@ -151,7 +151,7 @@ def check_guard(run: RunFacts, *, data: CaseData) -> dict[str, Any] | None:
     """How many frames of the dynamics lie outside what the potential was trained on."""
     frames = []
     for universe in data.universes:
-        for number in pick_frames(len(universe.trajectory), most=_GUARD_FRAMES):
+        for number in spread_frames(0, len(universe.trajectory), most=_GUARD_FRAMES):
             timestep = universe.trajectory[int(number)]
             atoms = data.relaxed.copy()
             atoms.set_constraint()
@@ -161,11 +161,6 @@ def check_guard(run: RunFacts, *, data: CaseData) -> dict[str, Any] | None:
     limit = run.config.guard.limit
     check = compute_domain_check(frames, spec=run.calculator, blob_path=run.store.blob_path, limit=limit)
     return check.to_json() if check is not None else None
-
-
-def pick_frames(n_frames: int, *, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Evenly spread frame numbers, first and last among them."""
-    return np.unique(np.linspace(0, n_frames - 1, min(n_frames, most)).round().astype(int))
 
 
 def build_observables(
@@ -291,7 +286,7 @@ def build_viewer(run: RunFacts, *, data: Mapping[str, CaseData], cases: Mapping[
     viewer = {}
     for case, part in data.items():
         universe = part.universes[0]
-        frames = pick_frames(len(universe.trajectory), most=most)
+        frames = spread_frames(0, len(universe.trajectory), most=most)
         positions, times = [], []
         for number in frames:
             timestep = universe.trajectory[int(number)]

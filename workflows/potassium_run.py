@@ -86,7 +86,6 @@ def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorS
         section.name,
         add_blob=store.add_blob,
         potential=section.potential,
-        protocol=section.protocol,
         overrides=section.overrides,
         wording=IN_FLOWS,
     )

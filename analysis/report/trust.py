@@ -5,12 +5,11 @@ from typing import Any, Literal
 
 from analysis.report.formatting import format_number
 from analysis.results import Results
+from analysis.uncertainty import MIN_REPLICAS
 
 Level = Literal["red", "amber", "green"]
 LEVELS: tuple[Level, ...] = ("green", "amber", "red")
 WORDS = {"red": "Do not use", "amber": "Read this first", "green": "Checks passed"}
-# Fewer replicas of a case resolve no contrast.
-MIN_REPLICAS = 5
 # A potential whose forces miss by more than this share of their RMS is worth a word.
 LARGEST_FORCE_ERROR_SHARE = 0.15
 CORE_LEVELS: dict[str, Level] = {"stays": "green", "annihilates": "red"}

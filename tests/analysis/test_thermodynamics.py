@@ -1,9 +1,8 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from analysis.thermodynamics import compute_energy_drift, read_thermodynamics
+from analysis.thermodynamics import read_thermodynamics
 from analysis.thermodynamics_columns import COLUMNS
 from structures.errors import InputError
 
@@ -38,30 +37,3 @@ def test_bad_tables_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             read_thermodynamics(paths)
-
-
-def test_planted_drift_is_found() -> None:
-    times = np.linspace(0, 10, 400)
-    noise = np.random.default_rng(0).normal(0, 0.05, times.size)
-    found = compute_energy_drift(times, conserved_eV=-1000 + 0.5 * times + noise, n_atoms=1000)
-    assert found.value == pytest.approx(0.5, abs=0.01)
-    assert found.uncertainty is not None
-    assert found.uncertainty < 0.02
-    assert found.verdict.startswith("drifts")
-    flat = compute_energy_drift(times, conserved_eV=-1000 + 0.01 * noise, n_atoms=1000)
-    assert flat.verdict.startswith("conserved within")
-    unclear = compute_energy_drift(times[:20], conserved_eV=20 * noise[:20], n_atoms=100)
-    assert unclear.verdict.startswith("too short")
-
-
-def test_drift_of_white_noise_is_covered_nineteen_times_in_twenty() -> None:
-    times = np.linspace(0, 10, 200)
-    rng = np.random.default_rng(1)
-    quantities = [compute_energy_drift(times, conserved_eV=rng.normal(size=200), n_atoms=10) for _ in range(200)]
-    covered = sum(q.low <= 0 <= q.high for q in quantities if q.low is not None and q.high is not None)
-    assert 175 <= covered <= 200
-
-
-def test_too_few_points_are_refused() -> None:
-    with pytest.raises(InputError, match="3 energies at 3 times"):
-        compute_energy_drift([0, 1, 2], conserved_eV=[0, 1, 2], n_atoms=1)

@@ -7,7 +7,14 @@ from ase.io import read
 from MDAnalysis import Universe
 from scipy.io import netcdf_file
 
-from analysis.trajectory import build_universe, get_elements, read_trajectory, read_universe, write_trajectory
+from analysis.trajectory import (
+    build_universe,
+    get_elements,
+    read_trajectory,
+    read_universe,
+    spread_frames,
+    write_trajectory,
+)
 from structures.errors import InputError
 
 CELL = np.array([[16.0, 0, 0], [3.0, 15.0, 0], [0, 0, 20.0]])
@@ -111,3 +118,9 @@ def test_users_own_files_open_or_say_why_not(tmp_path: Path) -> None:
 def test_universe_without_elements_says_what_to_add() -> None:
     with pytest.raises(InputError, match="add_TopologyAttr"):
         get_elements(Universe.empty(3, trajectory=True))
+
+
+def test_frames_are_spread_from_first_to_last() -> None:
+    assert spread_frames(0, 101, most=3) == [0, 50, 100]
+    assert spread_frames(4, 7, most=10) == [4, 5, 6]
+    assert spread_frames(0, 1, most=5) == [0]

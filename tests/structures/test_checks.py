@@ -7,10 +7,7 @@ from ase.neighborlist import neighbor_list
 from structures.alloy import ALLOYS, build_rotated_alloy
 from structures.checks import (
     check_cell_for_cutoff,
-    check_composition,
-    check_elements,
     check_smallest_distance,
-    check_strain,
     compute_ghosts,
     compute_periodic_heights,
     compute_smallest_distance,
@@ -69,21 +66,3 @@ def test_heights_of_a_skewed_cell() -> None:
 def test_short_cells_are_refused() -> None:
     with pytest.raises(InputError, match=r"4.41 Å along axis x, needs at least the cut-off, 6.00 Å; repeat it 2 times"):
         check_cell_for_cutoff(build_rotated_alloy(ALLOYS["M-BiSnSb"]), cutoff_A=6.0)
-
-
-def test_composition() -> None:
-    atoms = build_rotated_alloy(ALLOYS["M-BiSnSb"], seed=0)
-    check_composition(atoms, composition={"Bi": 1, "Sn": 1, "Sb": 1})
-    with pytest.raises(InputError, match=r"needs {'Bi': 6, 'Sb': 6}"):
-        check_composition(atoms, composition={"Bi": 1, "Sb": 1})
-
-
-def test_elements_without_a_potential() -> None:
-    with pytest.raises(InputError, match="the potential knows Bi, K, but not Pb, Zn"):
-        check_elements(Atoms("KPbZn"), supported=["K", "Bi"])
-
-
-def test_strain() -> None:
-    check_strain((0.01, -0.04, 0.0), max_strain=0.05, side="metal")
-    with pytest.raises(InputError, match=r"metal would be strained by 6.0 %, limit 5.0 %"):
-        check_strain((0.01, -0.06, 0.0), max_strain=0.05, side="metal")

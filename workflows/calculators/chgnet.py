@@ -3,7 +3,10 @@
 Source: Deng et al., Nat. Mach. Intell. 5 (2023) 1031, doi:10.1038/s42256-023-00716-3.
 """
 
+import hashlib
+import importlib.util
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ase.calculators.calculator import Calculator
@@ -13,9 +16,21 @@ from structures.errors import SetupError
 from workflows.installation import install_command
 
 EXTRA = "mlip"
+MODEL = "0.3.0"
 _LAST_NUMBER = 94
 _ABSENT_FROM_TRAINING = ("Po", "At", "Rn", "Fr", "Ra")
 ELEMENTS = tuple(name for name in chemical_symbols[1 : _LAST_NUMBER + 1] if name not in _ABSENT_FROM_TRAINING)
+
+
+@cache
+def identify_model() -> dict[str, str]:
+    """The model to `sha256:…` of its weights as installed, found without importing torch; {} if it is not here."""
+    spec = importlib.util.find_spec("chgnet")
+    places = spec.submodule_search_locations if spec is not None else None
+    weights = sorted(path for place in places or () for path in Path(place).glob(f"pretrained/{MODEL}/*.pth.tar"))
+    if not weights:
+        return {}
+    return {f"chgnet model {MODEL}": f"sha256:{hashlib.sha256(weights[0].read_bytes()).hexdigest()}"}
 
 
 @cache
@@ -24,7 +39,7 @@ def _load_model() -> Any:  # noqa: ANN401  chgnet publishes no types
         from chgnet.model import CHGNet
     except ImportError as error:
         raise SetupError(f"calculator chgnet is not installed here: {install_command(extra=EXTRA)}") from error
-    return CHGNet.load(use_device="cpu", verbose=False)
+    return CHGNet.load(model_name=MODEL, use_device="cpu", verbose=False)
 
 
 def build_chgnet_calculator(*, threads: int = 1) -> Calculator:

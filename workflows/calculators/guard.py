@@ -18,6 +18,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from structures.checks import compute_periodic_heights
 from structures.errors import InputError
 from workflows.calculators.lammps_potential import BlobPath, LammpsPotential
 from workflows.calculators.pod import COEFFICIENTS_FILE, DESCRIPTOR_FILE, build_pod_potential
@@ -250,7 +251,7 @@ def find_close_pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Pairs closer than a cut-off in a cell taken as periodic: indices of both atoms and distances, in O(N log N)."""
     cell = atoms.cell.array
-    heights_A = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    heights_A = compute_periodic_heights(cell)
     scaled = atoms.get_scaled_positions(wrap=False) % 1.0
     reach = cutoff_A / heights_A
     images, owners, own = [], [], []

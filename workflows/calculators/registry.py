@@ -64,11 +64,6 @@ class Capabilities:
         """The modules it needs that are not installed here."""
         return [name for name in self.modules if importlib.util.find_spec(name) is None]
 
-    @property
-    def is_installed(self) -> bool:
-        """Whether it can be used here."""
-        return not self.missing_modules()
-
 
 CALCULATORS: dict[str, Capabilities] = {
     entry.name: entry
@@ -248,6 +243,12 @@ def build_ase_calculator(spec: CalculatorSpec, *, threads: int = 1) -> BaseCalcu
         SetupError: if it is not installed, or runs code that is not here or not trusted.
     """
     if spec.name == "chgnet":
+        now = chgnet.identify_model()
+        if spec.code and now != spec.code:
+            raise SetupError(
+                f"calculator chgnet: the installed model is {now}, the calculation is of {dict(spec.code)}. Install "
+                "the package that it began with, or start a new run."
+            )
         return chgnet.build_chgnet_calculator(threads=threads)
     if spec.name == "ase":
         return build_calculator_from_path(spec)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from structures.errors import InputError
+from workflows.calculators.chgnet import identify_model
 from workflows.calculators.lammps_potential import find_named_files, read_pair_commands
 from workflows.calculators.pod import COEFFICIENTS_FILE, DESCRIPTOR_FILE, FILES_BY_ROLE
 from workflows.calculators.registry import check_overrides
@@ -22,7 +23,6 @@ def build_calculator_spec(
     *,
     add_blob: AddBlob,
     potential: str = "",
-    protocol: str = "moderate",
     overrides: Mapping[str, Any] | None = None,
     wording: Wording = IN_PYTHON,
 ) -> CalculatorSpec:
@@ -33,7 +33,6 @@ def build_calculator_spec(
         add_blob: stores a file.
         potential: pod: name of a shipped potential or a folder; lammps: file of pair commands; ase:
             `package.module:factory`; chgnet: not used.
-        protocol: `fast`, `moderate` or `precise`.
         overrides: further settings; lammps: `elements`; ase: `trust_code`, `arguments`.
         wording: how the place that named the calculator spells its settings.
 
@@ -50,9 +49,11 @@ def build_calculator_spec(
         models = {role: add_blob(folder / file) for role, file in FILES_BY_ROLE.items() if (folder / file).is_file()}
     elif name == "lammps":
         models = _add_pair_commands(Path(potential), add_blob, wording)
+    elif name == "chgnet":
+        code = identify_model()
     elif name == "ase":
         code = identify_code(str(settings.setdefault("factory", potential)))
-    return CalculatorSpec(name=name, protocol=protocol, overrides=settings, models=models, code=code)
+    return CalculatorSpec(name=name, overrides=settings, models=models, code=code)
 
 
 def list_shipped_potentials() -> list[str]:

@@ -11,15 +11,13 @@ class CalculatorSpec:
 
     Attributes:
         name: registered name, such as `pod`, `lammps`, `chgnet` or `ase`.
-        protocol: one of `fast`, `moderate`, `precise`.
-        overrides: settings that differ from the protocol's, as JSON values.
+        overrides: settings of its own, as JSON values.
         models: role to SHA-256 of a file in the store (a potential's coefficients, a user's pair commands).
-        code: the user's code that decides the numbers: module to `sha256:…` of its file, or installed distribution to
-            version.
+        code: what decides the numbers beside that: module of the user's to `sha256:…` of its file, installed
+            distribution to version, or model that a package brings to `sha256:…` of its weights.
     """
 
     name: str
-    protocol: str = "moderate"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
@@ -27,8 +25,6 @@ class CalculatorSpec:
     def to_json(self) -> dict[str, Any]:
         """The description as JSON values, fields at their default left out."""
         document: dict[str, Any] = {"name": self.name}
-        if self.protocol != "moderate":
-            document["protocol"] = self.protocol
         if self.overrides:
             document["overrides"] = dict(self.overrides)
         if self.models:

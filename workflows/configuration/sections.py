@@ -31,9 +31,6 @@ class CalculatorSection(ConfigModel):
         description="pod: the embedded potential; lammps: a pair style from your file; chgnet: needs the extra 'mlip'; "
         "ase: any ASE calculator by import path (runs your code)",
     )
-    protocol: Literal["fast", "moderate", "precise"] = Field(
-        default="moderate", description="how tight the method is set: fast, moderate or precise"
-    )
     potential: str = Field(
         default="k-bi-sn-sb",
         min_length=1,

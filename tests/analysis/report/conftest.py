@@ -245,7 +245,7 @@ def build_example_results(*, resolved: bool = True) -> Results:
                 "cases": list(CASES),
                 "dislocation": {"burgers_vector": "1/3[11-20]", "arrangement": "dipole", "slip_plane": "basal"},
             },
-            "calculator": {"name": "pod", "protocol": "moderate", "potential": "k-bi-sn-sb"},
+            "calculator": {"name": "pod", "potential": "k-bi-sn-sb"},
             "dynamics": {"timestep_fs": 3.0, "temperature_K": 300.0, "start_temperature_K": 50.0, "ensemble": "nvt"}
             | {"heat_ps": 3.0, "equilibrate_ps": 3.0, "production_ps": 30.0, "frame_every_ps": 0.15}
             | {"fixed_regions": ["anchor"]},

@@ -1,9 +1,12 @@
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ase.calculators.emt import EMT
 
 from structures.errors import InputError, SetupError
+from workflows.calculators import chgnet
 from workflows.calculators.registry import (
     CALCULATORS,
     build_ase_calculator,
@@ -14,6 +17,8 @@ from workflows.calculators.registry import (
 from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
 from workflows.calculators.wording import AS_TEACHER, IN_FLOWS, IN_ONE_FILE_COMMANDS, IN_PYTHON, Wording
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.key import compute_key
 
 DESCRIPTOR = "species K Bi Sn Sb\nrin 1.0\nrcut 6.0\n"
 
@@ -45,6 +50,34 @@ def test_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else object())
     with pytest.raises(SetupError, match=r"chgnet needs torch, not installed here: .* -m pip install .*mlip"):
         check_calculator(CalculatorSpec("chgnet"), elements=["K"], blob_path=Path)
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Weights as the package has them; to import it would fail."""
+    path = tmp_path / "chgnet" / "pretrained" / "0.3.0" / "chgnet_0.3.0_e29f68s314m37.pth.tar"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    (tmp_path / "chgnet" / "__init__.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(tmp_path)
+    chgnet.identify_model.cache_clear()
+    yield path
+    chgnet.identify_model.cache_clear()
+
+
+def test_the_weights_of_chgnet_are_in_its_key(weights: Path) -> None:
+    first = build_calculator_spec("chgnet", add_blob=str)
+    expected = {"chgnet model 0.3.0": f"sha256:{hashlib.sha256(b'weights').hexdigest()}"}
+    assert first.to_json() == {"name": "chgnet", "code": expected}
+    assert CalculatorSpec.from_json(first.to_json()) == first
+    weights.write_bytes(b"others")
+    chgnet.identify_model.cache_clear()
+    second = build_calculator_spec("chgnet", add_blob=str)
+    assert compute_key(Calculation("single_point", calculator=first)) != compute_key(
+        Calculation("single_point", calculator=second)
+    )
+    with pytest.raises(SetupError, match=r"the installed model is .* the calculation is of"):
+        build_ase_calculator(first)
 
 
 def test_elements_the_potential_lacks_are_refused_by_name(pod: CalculatorSpec) -> None:
