@@ -32,6 +32,7 @@ from workflows.potassium_run import CaseData, RunFacts
 from workflows.potassium_warnings import collect_warnings, judge_order
 
 _GUARD_FRAMES = 20
+_MEV_PER_EV = 1000.0
 _BOND_A = 3.6  # between the first and the second neighbours of A7 alloys
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
 REFERENCES = (
@@ -210,12 +211,13 @@ def describe_potential(calculator: CalculatorSection) -> dict[str, Any]:
     if card is None:
         return {}
     overall: dict[str, Any] = next((entry for entry in card["errors"]["held_out"] if entry["kind"] == "all"), {})
+    force_eV_per_A = overall.get("force_rmse_eV_per_A")
     return {
         "potential": {
             "name": card["name"],
             "teacher": card["teacher"]["model"],
             "energy_rmse_meV_per_atom": overall.get("energy_rmse_meV_per_atom"),
-            "force_rmse_meV_per_A": overall.get("force_rmse_meV_per_A"),
+            "force_rmse_meV_per_A": None if force_eV_per_A is None else _MEV_PER_EV * force_eV_per_A,
             "force_rmse_share": overall.get("relative_force_error"),
         }
     }
