@@ -17,8 +17,9 @@ from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_
 from analysis.penetration import Penetration, combine_penetrations, compute_penetration
 from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs
 from analysis.regions import Region
-from analysis.thermodynamics import Thermodynamics
+from analysis.thermodynamics import Thermodynamics, compute_energy_released, find_worst_thermodynamics
 from analysis.trajectory import get_elements
+from analysis.uncertainty import Quantity
 from structures.dislocation import DipoleGeometry
 from structures.errors import InputError
 
@@ -40,6 +41,7 @@ class ContactCase:
     core: CoreTrack | None
     thermodynamics: Thermodynamics | None
     guard: dict[str, Any] | None
+    energy_released: Quantity | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The case as JSON values."""
@@ -52,6 +54,7 @@ class ContactCase:
             "density_map": self.density_map.to_json(),
             "core": None if self.core is None else self.core.to_json(),
             "thermodynamics": None if self.thermodynamics is None else self.thermodynamics.to_json(),
+            "energy_released": None if self.energy_released is None else self.energy_released.to_json(),
             "guard": self.guard,
         }
 
@@ -94,7 +97,7 @@ def compute_contact_case(
         species: element that penetrates.
         quantile: share of its atoms at or above the penetration depth.
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
-        thermodynamics: tables of the replicas; the first is shown.
+        thermodynamics: tables of the replicas; the one whose conserved energy moved most is shown.
         guard: what the guard of the potential's domain found, passed on.
         rdf_max_A: range of the distribution functions, cut to what the cell allows, in Å.
         rdf_bin_A: their bins, in Å.
@@ -130,8 +133,9 @@ def compute_contact_case(
         msd=combine_msds([run.msd for run in runs]),
         density_map=combine_density_maps([run.density_map for run in runs]),
         core=combine_tracks(tracks) if tracks else None,
-        thermodynamics=thermodynamics[0] if thermodynamics else None,
+        thermodynamics=find_worst_thermodynamics(thermodynamics) if thermodynamics else None,
         guard=guard,
+        energy_released=compute_energy_released(thermodynamics) if thermodynamics else None,
     )
 
 

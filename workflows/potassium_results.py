@@ -11,10 +11,19 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io import read
-from ase.neighborlist import neighbor_list
 
 from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case
-from analysis.crystal_order import CrystalOrder, compute_crystal_order
+from analysis.crystal_order import (
+    CrystalOrder,
+    combine_crystal_orders,
+    compute_crystal_order,
+    compute_neighbour_distance,
+)
+from analysis.region_temperature import (
+    RegionTemperature,
+    compute_region_temperatures,
+    summarise_region_temperatures,
+)
 from analysis.report import MAX_FRAMES, ViewerCase, ViewerData, write_report
 from analysis.results import Provenance, Reference, Results, build_json_value, write_results
 from analysis.tables import write_tables
@@ -23,17 +32,16 @@ from analysis.trajectory import read_trajectory, write_trajectory
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
 from workflows.calculators.resolve import find_potential_folder
-from workflows.configuration.sections import CalculatorSection
-from workflows.engines.trajectory_files import THERMO, TRAJECTORY
+from workflows.configuration.sections import FS_PER_PS, CalculatorSection, DynamicsSection
+from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_arrays
 from workflows.jobs.durable import read_json
 from workflows.jobs.worker import collect_versions
 from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries
 from workflows.potassium_run import CaseData, RunFacts
-from workflows.potassium_warnings import collect_warnings, judge_order
+from workflows.potassium_warnings import collect_warnings, judge_order, judge_temperatures
 
 _GUARD_FRAMES = 20
 _MEV_PER_EV = 1000.0
-_BOND_A = 3.6  # between the first and the second neighbours of A7 alloys
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
 REFERENCES = (
     Reference("Metastable multi-element nanoalloys as anodes, Adv. Funct. Mater. 2024", "10.1002/adfm.202412551"),
@@ -69,7 +77,11 @@ def publish_results(
     data = collect_cases(run, gap_A=gap_A, relaxed=relaxed, dynamics=dynamics)
     cases = {case: analyse_case(run, case=case, data=part) for case, part in data.items()}
     orders = {case: measure_order(part) for case, part in data.items()}
+    temperatures = {case: measure_temperatures(run.config.dynamics, data=part) for case, part in data.items()}
     observables = build_observables(run, cases=cases, orders=orders)
+    for case, found in temperatures.items():
+        times_ps = data[case].segment_ends_ps
+        observables["cases"][case]["region_temperatures"] = summarise_region_temperatures(found, time_ps=times_ps)
     results = Results(
         flow="potassium-diffusion",
         status="completed",
@@ -78,6 +90,11 @@ def publish_results(
         observables=build_json_value(observables),
         warnings=(
             *(warning for case, order in orders.items() for warning in judge_order(order, case=case)),
+            *(
+                warning
+                for case, found in temperatures.items()
+                for warning in judge_temperatures(found, case=case, thermostat=run.config.dynamics.thermostat)
+            ),
             *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, proof=proof),
         ),
         references=REFERENCES,
@@ -108,12 +125,16 @@ def collect_cases(
         if not isinstance(start, Atoms):
             raise TypeError(case)
         runs = [run.finished(key).segments for key in keys]
+        ends = [[read_arrays(part / FINAL) for part in parts] for parts in runs]
+        timestep_ps = run.config.dynamics.timestep_fs / FS_PER_PS
         data[case] = CaseData(
             cell=cells[case],
             geometry=geometries[case],
             relaxed=start,
             universes=[read_trajectory([part / TRAJECTORY for part in parts], topology=start) for parts in runs],
             thermodynamics=[read_thermodynamics([part / THERMO for part in parts]) for parts in runs],
+            velocities_A_per_fs=[[end["velocities_A_per_fs"] for end in parts] for parts in ends],
+            segment_ends_ps=[float(end["step"].item()) * timestep_ps for end in ends[0]],
         )
     return data
 
@@ -193,13 +214,33 @@ def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -
 
 
 def measure_order(data: CaseData) -> CrystalOrder:
-    """Whether the alloy of a case is still a crystal, in its first replica; neighbours as the relaxed cell has them."""
-    alloy = data.relaxed[data.relaxed.arrays["region"] != "potassium"]
-    return compute_crystal_order(
-        data.universes[0],
-        geometry=data.geometry,
-        reference_A=data.relaxed.positions,
-        neighbour_distance_A=float(np.median(neighbor_list("d", alloy, _BOND_A))),
+    """Whether the alloy of a case is still the crystal that was built, in its worst replica."""
+    built = data.cell.atoms
+    distance_A = compute_neighbour_distance(built[built.arrays["region"] != "potassium"])
+    return combine_crystal_orders(
+        [
+            compute_crystal_order(
+                universe,
+                geometry=data.geometry,
+                built_A=built.positions,
+                relaxed_A=data.relaxed.positions,
+                neighbour_distance_A=distance_A,
+            )
+            for universe in data.universes
+        ]
+    )
+
+
+def measure_temperatures(dynamics: DynamicsSection, *, data: CaseData) -> dict[str, RegionTemperature]:
+    """Temperature of each region at the ends of segments; those of production count for the mean."""
+    before_steps = dynamics.heat_steps + dynamics.equilibrate_steps
+    return compute_region_temperatures(
+        data.velocities_A_per_fs,
+        masses_u=data.relaxed.get_masses(),
+        regions=data.relaxed.arrays["region"],
+        time_ps=data.segment_ends_ps,
+        set_K=dynamics.temperature_K,
+        from_ps=before_steps * dynamics.timestep_fs / FS_PER_PS,
     )
 
 

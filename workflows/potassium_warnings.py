@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from analysis.contact import ContactCase
 from analysis.crystal_order import CrystalOrder
+from analysis.region_temperature import SIGMAS, RegionTemperature
 from analysis.results import ResultWarning
 from structures.metal import POTASSIUM_MELTING_POINT_K
 from workflows.potassium_cells import DISLOCATION
@@ -15,6 +16,22 @@ def judge_order(order: CrystalOrder, *, case: str) -> list[ResultWarning]:
     if order.verdict == "crystal":
         return []
     return [ResultWarning("red" if order.verdict == "lost" else "amber", f"{case.capitalize()}: {order.sentence}")]
+
+
+def judge_temperatures(found: Mapping[str, RegionTemperature], *, case: str, thermostat: str) -> list[ResultWarning]:
+    """What is left to say of a region that is not at the temperature that was set."""
+    off = [part for part in found.values() if part.is_off]
+    if not off:
+        return []
+    words = " and ".join(f"the {part.name} is at {part.worst_K:.0f} K" for part in off)
+    limits = ", ".join(f"{SIGMAS * part.fluctuation_K:.1f} K ({part.name})" for part in off)
+    text = (
+        f"{case.capitalize()}: {words} in production, set are {off[0].set_K:g} K. That is beyond three canonical "
+        f"fluctuations, {limits}: heat of a reaction or of a relaxation that was not finished."
+    )
+    if thermostat == "nose-hoover":
+        text += " Nosé–Hoover keeps the mean of all atoms alone; dynamics.thermostat: langevin acts on each of them."
+    return [ResultWarning("amber", text)]
 
 
 def judge_case(part: ContactCase, *, case: str) -> list[ResultWarning]:

@@ -3,7 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.thermodynamics import compute_energy_drift, read_thermodynamics
+from analysis.thermodynamics import (
+    Thermodynamics,
+    compute_energy_drift,
+    compute_energy_released,
+    find_worst_thermodynamics,
+    read_thermodynamics,
+)
 from analysis.thermodynamics_columns import COLUMNS
 from structures.errors import InputError
 
@@ -65,3 +71,28 @@ def test_drift_of_white_noise_is_covered_nineteen_times_in_twenty() -> None:
 def test_too_few_points_are_refused() -> None:
     with pytest.raises(InputError, match="3 energies at 3 times"):
         compute_energy_drift([0, 1, 2], conserved_eV=[0, 1, 2], n_atoms=1)
+
+
+def build_run(*, fall_eV: float, conserved_eV: float = 0.0) -> Thermodynamics:
+    """A solid of 10 eV kinetic energy at its end, whose potential energy falls by a reaction."""
+    share = np.linspace(0, 1, 100).clip(0, 0.5) * 2
+    columns = {name: np.zeros(100) for name in COLUMNS}
+    columns["kinetic_energy_eV"] = 10 * share
+    columns["potential_energy_eV"] = -500 + 10 * share - fall_eV * share
+    columns["conserved_eV"] = conserved_eV * share
+    return Thermodynamics(columns)
+
+
+def test_energy_released_leaves_the_vibrations_out() -> None:
+    found = compute_energy_released([build_run(fall_eV=fall) for fall in (30.0, 32.0)])
+    assert found.value == pytest.approx(31, rel=1e-12)
+    assert found.n_independent == 2
+    assert compute_energy_released([build_run(fall_eV=0.0)]).value == pytest.approx(0, abs=1e-9)
+    with pytest.raises(InputError, match="at least one run"):
+        compute_energy_released([])
+
+
+def test_the_replica_that_conserves_worst_is_shown() -> None:
+    worst = find_worst_thermodynamics([build_run(fall_eV=0, conserved_eV=moved) for moved in (0.1, -2.0, 1.0)])
+    assert (worst.replica, worst.n_replicas) == (2, 3)
+    assert worst.to_json()["replica"] == 2

@@ -147,3 +147,17 @@ def test_the_first_peak_is_found_below_the_first_minimum() -> None:
     low = full | {"g": [0.0, 0.5, 0.2, 0.9]}
     (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [low]}}})
     assert "has no peak above 1" in plot.sentence
+
+
+def test_crystal_order_is_shown_from_both_kinds_of_sites() -> None:
+    order = {"time_ps": [0.0, 1.0], "displacement_ratio": [0.2, 0.3], "displacement_ratio_from_relaxed": [0.0, 0.1]}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "crystal_order": order | {"sentence": "It is lost."}}}})
+    assert [figure.label for figure in plot.figures] == ["sites as built", "sites as relaxed"]
+    assert plot.columns["displacement_ratio_from_relaxed (a)"] == [0.0, 0.1]
+    assert "A: It is lost." in plot.sentence
+
+
+def test_thermodynamics_says_which_replica_it_shows() -> None:
+    run = {"time_ps": [0.0, 1.0], "temperature_K": [50.0, 52.0], "conserved_eV": [-1.0, -0.5]}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "thermodynamics": run | {"replica": 2, "replicas": 5}}}})
+    assert "Shown is replica 2 of 5 (a), in which it moved most." in plot.sentence
