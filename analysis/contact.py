@@ -14,7 +14,7 @@ from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_co
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
-from analysis.penetration import Penetration, combine_penetrations, compute_penetration
+from analysis.penetration import DEFAULT_AREAL_DENSITY_PER_NM2, Penetration, combine_penetrations, compute_penetration
 from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs
 from analysis.regions import Region
 from analysis.thermodynamics import Thermodynamics, compute_energy_released, find_worst_thermodynamics
@@ -77,7 +77,7 @@ def compute_contact_case(
     geometry: ContactGeometry,
     dislocation: DipoleGeometry | None = None,
     species: str = "K",
-    quantile: float = 0.99,
+    areal_density_per_nm2: float = DEFAULT_AREAL_DENSITY_PER_NM2,
     reference_A: ArrayLike | None = None,
     thermodynamics: Sequence[Thermodynamics] = (),
     guard: dict[str, Any] | None = None,
@@ -95,7 +95,7 @@ def compute_contact_case(
         geometry: interface, and lines: also for a control, where they would be.
         dislocation: dislocations as built; None for a control.
         species: element that penetrates.
-        quantile: share of its atoms at or above the penetration depth.
+        areal_density_per_nm2: its atoms beyond the penetration depth on each nm² of the interface, in nm⁻².
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
         thermodynamics: tables of the replicas; the one whose conserved energy moved most is shown.
         guard: what the guard of the potential's domain found, passed on.
@@ -117,7 +117,7 @@ def compute_contact_case(
             geometry=geometry,
             dislocation=dislocation,
             species=species,
-            quantile=quantile,
+            areal_density_per_nm2=areal_density_per_nm2,
             reference_A=reference_A,
             rdf_A=(rdf_max_A, rdf_bin_A),
             map_bin_A=map_bin_A,
@@ -140,7 +140,7 @@ def compute_contact_case(
 
 
 def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, temperature_K: float) -> Contrast:
-    """Contrast of the depth in the core columns, which are the same columns in both cases.
+    """Contrast of the depth gained in the core columns, which are the same columns in both cases.
 
     Args:
         dislocation: case with a dislocation.
@@ -148,19 +148,25 @@ def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, tem
         temperature_K: temperature of both, in K.
 
     Returns:
-        The contrast; of the depth of all atoms if the columns of a case hold none.
+        The contrast; of the depth gained by all atoms if the columns of a case hold none.
     """
     times = dislocation.penetration.time_ps
     pair = [case.penetration.by_region.get("core") for case in (dislocation, control)]
-    columns = [series.final_A for series in pair if series is not None]
-    in_core = len(columns) == len(pair) and all(np.isfinite(finals).all() for finals in columns)
-    finals = columns if in_core else [case.penetration.total.final_A for case in (dislocation, control)]
+    columns = [series for series in pair if series is not None and np.isfinite(series.gain_A).all()]
+    in_core = len(columns) == len(pair)
+    chosen = columns if in_core else [case.penetration.total for case in (dislocation, control)]
+    elsewhere = dislocation.penetration.by_region.get("crystal") if in_core else None
+    tracked = dislocation.core is None or dislocation.core.verdict != "unclear"
     return compute_contrast(
-        finals[0],
-        control_A=finals[1],
+        chosen[0].gain_A,
+        control_A=chosen[1].gain_A,
+        elsewhere_A=elsewhere.gain_A if elsewhere is not None and np.isfinite(elsewhere.gain_A).all() else None,
+        depths_A=(chosen[0].final_A, chosen[1].final_A),
         time_ps=float(times[-1] - times[0]),
         temperature_K=temperature_K,
-        where="along the core" if in_core else "with the dislocation",
+        where="in the core columns" if in_core else "with the dislocation",
+        where_control="in the same columns of the control" if in_core else "in the control",
+        note="" if tracked or not in_core else "the cores were not tracked",
     )
 
 
@@ -170,7 +176,7 @@ def _analyse_run(
     geometry: ContactGeometry,
     dislocation: DipoleGeometry | None,
     species: str,
-    quantile: float,
+    areal_density_per_nm2: float,
     reference_A: ArrayLike | None,
     rdf_A: tuple[float, float],
     map_bin_A: float,
@@ -186,7 +192,12 @@ def _analyse_run(
     times = np.array([timestep.time for timestep in universe.trajectory])
     return _Run(
         penetration=compute_penetration(
-            universe, geometry=geometry, species=species, quantile=quantile, lines=lines, reference_A=reference_A
+            universe,
+            geometry=geometry,
+            species=species,
+            areal_density_per_nm2=areal_density_per_nm2,
+            lines=lines,
+            reference_A=reference_A,
         ),
         rdf=_compute_distributions(universe, geometry=geometry, species=species, drift=drift, lines=lines, rdf_A=rdf_A),
         msd=compute_msd(positions, time_ps=times, species=species, from_start=True, verdict=REACTING_FRONT),

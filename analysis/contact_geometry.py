@@ -12,6 +12,7 @@ from analysis.trajectory import iterate_frames
 from structures.errors import InputError
 from structures.interface import ContactCell
 
+_A2_PER_NM2 = 100.0
 LinesOfFrame = Callable[[int], NDArray[np.float64]]
 
 
@@ -78,6 +79,23 @@ class ContactGeometry:
         if lines.size == 0:
             return np.zeros(len(np.asarray(positions_A)), dtype=bool)
         return is_near_lines(positions_A, lines_A=lines, radius_A=self.core_radius_A, cell_A=cell_A)
+
+    def compute_areas_nm2(self, *, cell_A: ArrayLike) -> dict[str, float]:
+        """Area of the interface, of both faces if there are two: "total", and "core" and "crystal" if there are lines.
+
+        Args:
+            cell_A: cell vectors as rows, shape (3, 3), in Å.
+
+        Returns:
+            Areas in nm².
+        """
+        cell = np.asarray(cell_A, dtype=float)
+        scale = (2 if self.two_faces else 1) / (cell[2, 2] * _A2_PER_NM2)
+        columns = [("core", True), ("crystal", False)] if self.lines_A else []
+        regions = [Region(name, None, None, self.lines_A, self.core_radius_A, near) for name, near in columns]
+        return {"total": scale * abs(float(np.linalg.det(cell)))} | {
+            region.name: scale * region.volume_A3(cell_A=cell) for region in regions
+        }
 
     def build_regions(self, *, matter_z_A: tuple[float, float]) -> list[Region]:
         """Regions for distribution functions: all, interface, and core and crystal if there are lines.

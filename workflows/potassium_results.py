@@ -146,7 +146,7 @@ def analyse_case(run: RunFacts, *, case: str, data: CaseData) -> ContactCase:
         label=_LABELS[case],
         geometry=data.geometry,
         dislocation=data.cell.geometry,
-        quantile=run.config.analysis.quantile,
+        areal_density_per_nm2=run.config.analysis.areal_density_per_nm2,
         reference_A=data.relaxed.positions,
         thermodynamics=data.thermodynamics,
         guard=check_guard(run, data=data),

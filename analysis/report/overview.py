@@ -46,15 +46,15 @@ def build_answer(results: Results) -> str:
         return str(answer)
     depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
     if depths:
-        return f"Potassium reached {join_words(depths)}."
+        return f"Potassium went deeper by {join_words(depths)} since first contact."
     return f"The flow {results.flow} is {results.status}; it reports no number to sum up."
 
 
 def build_tiles(results: Results) -> list[Tile]:
-    """Final depth of each case, and the contrast, as large numbers."""
+    """Depth gained by each case, and the contrast, as large numbers."""
     contrast = results.observables.get("contrast") or {}
     tiles = [
-        Tile(label=label, value=format_quantity(quantity), note=_note(quantity), case=number)
+        Tile(label=label, value=format_quantity(quantity), note=f"depth gained · {_note(quantity)}", case=number)
         for number, (label, quantity) in enumerate(find_final_depths(results.observables))
     ]
     resolved = "resolved" if contrast.get("resolved") else "not resolved"

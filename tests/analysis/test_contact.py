@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -93,9 +94,19 @@ def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:
     found = compare_contact_cases(analyse("dislocation"), control=analyse("control"), temperature_K=300)
     assert found.difference.value == pytest.approx(1.0 * (N_FRAMES - 1), rel=0.25)
     assert not found.resolved
-    assert found.sentence.startswith("Potassium reached")
-    assert "along the core" in found.sentence
+    assert found.sentence.startswith("Potassium went")
+    assert "deeper in the core columns, " in found.sentence
+    assert " elsewhere in the same run and " in found.sentence
+    assert "in the same columns of the control" in found.sentence
     assert "(2 replicas, 300 K)" in found.sentence
+
+
+def test_unclear_cores_are_named_in_the_sentence() -> None:
+    case = analyse("dislocation")
+    assert case.core is not None
+    lost = replace(case, core=replace(case.core, verdict="unclear"))
+    found = compare_contact_cases(lost, control=analyse("control"), temperature_K=300)
+    assert "(2 replicas, 300 K; the cores were not tracked)" in found.sentence
 
 
 def test_case_without_replicas_is_refused() -> None:

@@ -24,9 +24,30 @@ def test_interval_is_welchs() -> None:
 def test_sentence_gives_numbers_interval_and_replicas() -> None:
     sentence = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).sentence
     assert sentence == (
-        "Potassium reached 14.2 ± 1.8 Å along the core and 6.3 ± 1.8 Å in the control after 10 ps (5 replicas, 300 K): "
-        "difference 7.9 Å, 95 % interval 5.8 to 10.0 Å; ratio 2.3, 95 % interval 1.7 to 3.0."
+        "Potassium went 14.2 ± 1.8 Å deeper in the core columns and 6.3 ± 1.8 Å in the same columns of the control "
+        "within 10 ps of first contact (5 replicas, 300 K): the difference to the control is 7.9 Å, 95 % interval "
+        "5.8 to 10.0 Å; ratio 2.3, 95 % interval 1.7 to 3.0."
     )
+
+
+def test_sentence_says_what_happened_elsewhere_and_that_cores_were_not_tracked() -> None:
+    found = compute_contrast(
+        [3.1],
+        control_A=[1.4],
+        elsewhere_A=[3.8],
+        depths_A=([5.3], [4.2]),
+        time_ps=12,
+        temperature_K=50,
+        note="the cores were not tracked",
+    )
+    assert found.sentence.startswith(
+        "Potassium went 3.1 Å deeper in the core columns, 3.8 Å elsewhere in the same run and 1.4 Å in the same "
+        "columns of the control within 12 ps of first contact (1 replica, 50 K; the cores were not tracked): "
+        "the difference to the control is 1.7 Å"
+    )
+    values = found.to_json()
+    assert values["elsewhere_gain_A"]["value"] == 3.8
+    assert values["dislocation_depth_A"]["value"] == 5.3
 
 
 def test_contrast_does_not_depend_on_the_order_of_replicas() -> None:
@@ -67,9 +88,9 @@ def test_control_at_zero_depth_has_no_ratio() -> None:
 
 def test_json_has_the_keys_of_results() -> None:
     values = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).to_json()
-    keys = {"estimate", "low", "high", "n_replicas", "resolved", "sentence", "dislocation_depth_A", "control_depth_A"}
+    keys = {"estimate", "low", "high", "n_replicas", "resolved", "sentence", "dislocation_gain_A", "control_gain_A"}
     assert keys <= set(values)
-    assert values["dislocation_depth_A"]["n_independent"] == 5
+    assert values["dislocation_gain_A"]["n_independent"] == 5
 
 
 def test_intervals_cover_the_truth_nineteen_times_in_twenty() -> None:

@@ -1,4 +1,4 @@
-"""The answer as a picture: final depth of each case with its interval."""
+"""The answer as a picture: depth gained by each case with its interval."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 
 def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
-    """One point a case with its interval, from `contrast` or from each case's final depth."""
+    """One point a case with its interval, from `contrast` or from each case's own gain."""
     points = find_final_depths(observables)
     points = [(label, quantity) for label, quantity in points if quantity.get("value") is not None]
     if not points:
@@ -22,7 +22,7 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
         "n_independent": [quantity.get("n_independent") for _, quantity in points],
     }
     traces = [_build_point(label, quantity, number=number) for number, (label, quantity) in enumerate(points)]
-    layout = build_layout(x="final depth / Å", y="", height=150 + 46 * len(points), showlegend=False)
+    layout = build_layout(x="depth gained / Å", y="", height=150 + 46 * len(points), showlegend=False)
     layout |= {"hovermode": "closest"}
     layout["margin"] = {**layout["margin"], "l": 110, "t": 12}
     layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showgrid": False}
@@ -31,9 +31,9 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
     return [
         Plot(
             key="contrast",
-            title="Final depth of each case",
+            title="Depth gained since first contact",
             sentence=sentence,
-            alt=f"Final penetration depth of each case with its interval. {sentence}",
+            alt=f"Penetration depth gained by each case with its interval. {sentence}",
             columns=columns,
             figures=(Figure("", tuple(traces), layout),),
             wide=True,
@@ -42,11 +42,11 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
 
 
 def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Final depth of each case: that of the contrast (over replicas) before that of the case."""
+    """Depth that each case gained: that of the contrast (over replicas) before that of all its atoms."""
     contrast = observables.get("contrast") or {}
     found = []
     for name, case in (observables.get("cases") or {}).items():
-        quantity = contrast.get(f"{name}_depth_A") or (case.get("penetration") or {}).get("final")
+        quantity = contrast.get(f"{name}_gain_A") or (case.get("penetration") or {}).get("gain")
         if isinstance(quantity, dict):
             found.append((str(case.get("label", name)), quantity))
     return found
@@ -77,7 +77,7 @@ def _describe(points: list[tuple[str, dict[str, Any]]], *, contrast: dict[str, A
         else f"{format_quantity(quantity)} ({label}, no interval)"
         for label, quantity in points
     ]
-    sentence = f"Final depth: {join_words(words)}."
+    sentence = f"Depth gained since first contact: {join_words(words)}."
     for name, quantity in find_comparisons(contrast):
         interval = format_interval(quantity)
         sentence += f" {name.capitalize()} {format_quantity(quantity)}"

@@ -65,8 +65,9 @@ def _describe_depth(cases: list[dict[str, Any]]) -> str:
     depths = format_case_numbers(
         [(case["label"], last_number(case["penetration"]["depth_A"])) for case in cases], unit="Å"
     )
-    share = f"the depth above which {100 * data['quantile']:.3g} % of" if data.get("quantile") else "the depth of"
-    sentence = f"At {end_ps:.4g} ps {share} the potassium lies is {depths}."
+    density = data.get("areal_density_per_nm2")
+    beyond = f", beyond which {density:.3g} atoms lie on each nm² of the interface," if density else ""
+    sentence = f"At {end_ps:.4g} ps the depth of the potassium{beyond} is {depths}."
     rising = [case["label"] for case in cases if _is_rising(case["penetration"])]
     if rising:
         sentence += f" Still rising at the end: {', '.join(rising)}; a longer run would give a larger depth."

@@ -108,10 +108,12 @@ def quantity(value: float, half: float, unit: str, *, n: float = 5, verdict: str
 
 def build_example_observables(*, resolved: bool = True) -> dict[str, Any]:
     sentence = (
-        "Potassium reached 14.2 ± 2.1 Å along the core and 6.3 ± 1.8 Å in the control after 30 ps (5 replicas, 300 K): "
+        "Potassium went 14.2 ± 2.1 Å deeper in the core columns and 6.3 ± 1.8 Å in the same columns of the control "
+        "within 30 ps of first contact (5 replicas, 300 K): "
         "ratio 2.3, 95 % interval 1.4–3.6."
         if resolved
-        else "Potassium reached 14.2 Å with the dislocation and 6.3 Å in the control after 30 ps (1 replica, 300 K): "
+        else "Potassium went 14.2 Å deeper in the core columns and 6.3 Å in the same columns of the control "
+        "within 30 ps of first contact (1 replica, 300 K): "
         "ratio 2.3, not resolved; five or more replicas would resolve it."
     )
     depths = {"dislocation": quantity(14.2, 2.1, "Å"), "control": quantity(6.3, 1.8, "Å")}
@@ -128,8 +130,8 @@ def build_example_observables(*, resolved: bool = True) -> dict[str, Any]:
             "difference_A": quantity(7.9, 2.9, "Å") if resolved else quantity(7.9, 0.0, "Å") | NO_INTERVAL,
             "ratio": quantity(2.3, 1.1, "1") if resolved else quantity(2.3, 0.0, "1") | NO_INTERVAL,
             "sentence": sentence,
-            "dislocation_depth_A": depths["dislocation"],
-            "control_depth_A": depths["control"],
+            "dislocation_gain_A": depths["dislocation"],
+            "control_gain_A": depths["control"],
         },
     }
 
@@ -158,12 +160,13 @@ def _build_case(name: str, *, final: dict[str, Any]) -> dict[str, Any]:
             "low_A": (depth - half).clip(0),
             "high_A": depth + half,
             "n_inside": inside,
-            "quantile": 0.99,
+            "areal_density_per_nm2": 0.5,
             "by_region": {
                 "core": {"depth_A": core_depth.clip(0), "n_inside": 0.7 * inside},
                 "crystal": {"depth_A": 0.4 * core_depth.clip(0), "n_inside": 0.3 * inside},
             },
             "final": final,
+            "gain": final,
         },
         "rdf": [
             _build_rdf(pair, region, shift=0.05 * has_core)
@@ -249,7 +252,7 @@ def build_example_results(*, resolved: bool = True) -> Results:
             | {"fixed_regions": ["anchor"]},
             "replicas": 5 if resolved else 1,
             "seed": 1,
-            "analysis": {"quantile": 0.99, "core_radius_A": 6.0, "blocks": 5, "confidence": 0.95},
+            "analysis": {"areal_density_per_nm2": 0.5, "core_radius_A": 6.0, "blocks": 5, "confidence": 0.95},
         },
         system={
             "n_atoms": 1354,

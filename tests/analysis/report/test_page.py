@@ -187,7 +187,7 @@ def test_the_same_results_give_the_same_page(text: str, make_results: Callable[.
 def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Results]) -> None:
     observables = make_results().observables
     single = Results("x", "completed", observables={"cases": {"control": observables["cases"]["control"]}})
-    assert build_answer(single) == "Potassium reached 6.3 ± 1.8\u202fÅ (control)."
+    assert build_answer(single) == "Potassium went deeper by 6.3 ± 1.8\u202fÅ (control) since first contact."
     assert build_answer(replace(single, observables={"answer": "It is 42."})) == "It is 42."
     assert [tile.value for tile in build_tiles(single)] == ["6.3 ± 1.8\u202fÅ"]
 
@@ -221,7 +221,7 @@ def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None
         "300 K",
         "3 fs",
         "61 meV/Å",
-        "99 %",
+        "0.5 potassium atoms lie on each nm²",
         "5 replicas",
         "95 %",
     ):
