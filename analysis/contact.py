@@ -1,13 +1,14 @@
 """A case of metal on alloy, analysed: all observables of its replicas, and the contrast of two cases."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.common_cutoff import find_common_cutoff
 from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
 from analysis.contrast import Contrast, compute_contrast
 from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_cores
@@ -15,7 +16,7 @@ from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
 from analysis.penetration import DEFAULT_AREAL_DENSITY_PER_NM2, Penetration, combine_penetrations, compute_penetration
-from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs
+from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs, count_within
 from analysis.regions import Region
 from analysis.thermodynamics import Thermodynamics, compute_energy_released, find_worst_thermodynamics
 from analysis.trajectory import get_elements
@@ -137,6 +138,36 @@ def compute_contact_case(
         guard=guard,
         energy_released=compute_energy_released(thermodynamics) if thermodynamics else None,
     )
+
+
+def share_cutoffs(cases: Mapping[str, ContactCase]) -> dict[str, ContactCase]:
+    """The cases with coordination numbers within one cut-off a pair, the same in all cases and regions.
+
+    Args:
+        cases: name to case.
+
+    Returns:
+        The same cases; the cut-off comes from the distribution functions of the whole cells.
+    """
+    pairs = dict.fromkeys(part.pair for case in cases.values() for part in case.rdf)
+    cutoffs = {
+        pair: find_common_cutoff(
+            {
+                case.label: part
+                for case in cases.values()
+                for part in case.rdf
+                if (part.pair, part.region) == (pair, "all")
+            }
+        )
+        for pair in pairs
+    }
+    shared = {}
+    for name, case in cases.items():
+        counted = (
+            count_within(part, cutoff_A=cutoffs[part.pair][0], source=cutoffs[part.pair][1]) for part in case.rdf
+        )
+        shared[name] = replace(case, rdf=tuple(counted))
+    return shared
 
 
 def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, temperature_K: float) -> Contrast:

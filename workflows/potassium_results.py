@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 from ase.io import read
 
-from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case
+from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, share_cutoffs
 from analysis.crystal_order import (
     CrystalOrder,
     combine_crystal_orders,
@@ -75,7 +75,7 @@ def publish_results(
         The answer in one sentence, and the path of the report.
     """
     data = collect_cases(run, gap_A=gap_A, relaxed=relaxed, dynamics=dynamics)
-    cases = {case: analyse_case(run, case=case, data=part) for case, part in data.items()}
+    cases = share_cutoffs({case: analyse_case(run, case=case, data=part) for case, part in data.items()})
     orders = {case: measure_order(part) for case, part in data.items()}
     temperatures = {case: measure_temperatures(run.config.dynamics, data=part) for case, part in data.items()}
     observables = build_observables(run, cases=cases, orders=orders)

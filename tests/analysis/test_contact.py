@@ -7,7 +7,7 @@ import pytest
 from ase import Atoms
 from MDAnalysis import Universe
 
-from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case
+from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, share_cutoffs
 from analysis.contact_geometry import build_contact_geometry
 from analysis.trajectory import build_universe
 from structures.alloy import resolve_alloy
@@ -107,6 +107,17 @@ def test_unclear_cores_are_named_in_the_sentence() -> None:
     lost = replace(case, core=replace(case.core, verdict="unclear"))
     found = compare_contact_cases(lost, control=analyse("control"), temperature_K=300)
     assert "(2 replicas, 300 K; the cores were not tracked)" in found.sentence
+
+
+def test_both_cases_count_within_one_cutoff_a_pair() -> None:
+    cases = share_cutoffs({name: analyse(name) for name in ("dislocation", "control")})
+    for pair in ("K-Bi", "K-K"):
+        parts = [part for case in cases.values() for part in case.rdf if part.pair == pair]
+        assert len(parts) == 8
+        assert len({part.cutoff_A for part in parts}) == len({part.cutoff_source for part in parts}) == 1
+        assert [part.coordination_number is not None for part in parts] == [
+            part.cutoff_A is not None and bool(np.isfinite(part.g).any()) for part in parts
+        ]
 
 
 def test_case_without_replicas_is_refused() -> None:

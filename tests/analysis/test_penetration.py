@@ -205,6 +205,20 @@ def test_density_map_follows_a_glide() -> None:
     assert moved.density_per_A3[near].sum() == pytest.approx(moved.density_per_A3.sum(), rel=1e-6)
 
 
+def test_a_map_of_one_run_has_an_error_only_if_the_number_inside_is_steady() -> None:
+    universe = build_channel()
+    frames = universe.trajectory.get_array().copy()
+    for number in range(N_FRAMES):
+        frames[number, 600 : 600 + 2 * number, 2] = 35.0
+        frames[number, 600 + 2 * number : 640, 2] = 45.0
+    universe.load_new(frames, order="fac", dimensions=np.tile(universe.dimensions, (N_FRAMES, 1)), dt=0.5)
+    drifting = compute_density_map(universe, geometry=GEOMETRY)
+    assert np.isnan(drifting.error_per_A3).all()
+    assert drifting.verdict == (
+        "number of atoms in the alloy: drifting: no error bar from one run; 3 in its first fifth, 35 in its last"
+    )
+
+
 def test_maps_of_replicas_have_an_error() -> None:
     maps = [compute_density_map(build_channel(seed=seed), geometry=GEOMETRY, bin_A=3.0) for seed in range(3)]
     both = combine_density_maps(maps)

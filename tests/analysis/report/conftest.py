@@ -232,6 +232,7 @@ def _build_rdf(pair: str, region: str, *, shift: float) -> dict[str, Any]:
         "g_high": g + noise,
         "coordination": coordination,
         "first_minimum_A": minimum,
+        "cutoff_A": minimum,
         "coordination_number": number,
     }
 

@@ -93,8 +93,9 @@ def test_a_missing_first_minimum_is_told(observables: dict[str, Any]) -> None:
     control = observables["cases"]["control"]
     entry = control["rdf"][0] | {
         "first_minimum_A": None,
+        "cutoff_A": None,
         "coordination_number": None,
-        "first_minimum_reason": "too flat",
+        "cutoff_source": "too flat",
     }
     (plot,) = [
         plot for plot in build_plots({"cases": {"control": control | {"rdf": [entry]}}}) if plot.key == "rdf-K-Bi"
