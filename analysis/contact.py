@@ -24,6 +24,8 @@ from analysis.uncertainty import Quantity
 from structures.dislocation import DipoleGeometry
 from structures.errors import InputError
 
+RADIUS_SHARE = 0.99
+"""Distribution functions reach at most this share of half the cell, of which dynamics may take a little."""
 _RDF_FRAMES = 20
 _CORE_FRAMES = 20
 _STRAY = 0.001
@@ -100,7 +102,7 @@ def compute_contact_case(
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
         thermodynamics: tables of the replicas; the one whose conserved energy moved most is shown.
         guard: what the guard of the potential's domain found, passed on.
-        rdf_max_A: range of the distribution functions, cut to what the cell allows, in Å.
+        rdf_max_A: range of the distribution functions, in Å; cut if the cell has shrunk below what it needs.
         rdf_bin_A: their bins, in Å.
         map_bin_A: bins of the density map, in Å.
 
@@ -262,7 +264,7 @@ def _compute_distributions(
 
     n_frames = len(universe.trajectory)
     universe.trajectory[0]
-    radius = min(rdf_A[0], 0.99 * largest_radius_A(universe.trajectory.ts.triclinic_dimensions))
+    radius = min(rdf_A[0], RADIUS_SHARE * largest_radius_A(universe.trajectory.ts.triclinic_dimensions))
     regions: list[RegionOfFrame] = [build(i) for i in range(len(geometry.build_regions(matter_z_A=(0.0, 1.0))))]
     pairs = [(species, str(element)) for element in np.unique(get_elements(universe))]
     frames = _spread(n_frames // 2, n_frames, _RDF_FRAMES)

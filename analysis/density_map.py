@@ -110,17 +110,16 @@ def compute_density_map(
     volume = cell[0, 0] * cell[1, 1] * geometry.thickness_A / (shape[0] * shape[1])
     counts, inside = np.zeros(len(blocks)), np.zeros(len(drift))
     for number, timestep in enumerate(iterate_frames(universe, frames=frames)):
-        box = np.asarray(timestep.triclinic_dimensions, dtype=float)
-        positions = timestep.positions[chosen].astype(float) - drift[number]
-        positions = positions[geometry.compute_depths(positions[:, 2], height_A=box[2, 2]) > 0]
-        if lines is not None and geometry.lines_A:
-            moved = np.asarray(lines(timestep.frame)) - drift[number][:2]
-            positions[:, :2] -= _follow_glide(positions, moved_A=moved, start_A=np.array(geometry.lines_A), cell_A=box)
-        inside[number] = len(positions)
-        fractional = _fold(positions, cell_A=box)
         block = number * len(blocks) // len(drift)
-        edges = [np.linspace(0, 1, n + 1) for n in shape]
-        blocks[block] += np.histogram2d(fractional[:, 1], fractional[:, 0], bins=edges)[0] / volume
+        found = _count_atoms(
+            timestep.positions[chosen].astype(float) - drift[number],
+            geometry=geometry,
+            cell_A=np.asarray(timestep.triclinic_dimensions, dtype=float),
+            lines_A=np.asarray(lines(timestep.frame)) - drift[number][:2] if lines is not None else None,
+            shape=shape,
+        )
+        inside[number] = found.sum()
+        blocks[block] += found / volume
         counts[block] += 1
     middles = [(np.arange(n) + 0.5) / n for n in shape]
     density = np.tensordot(counts, blocks / counts[:, None, None], 1) / counts.sum()
@@ -134,6 +133,24 @@ def compute_density_map(
         what="blocks",
         steadiness=judge_steadiness(inside),
     )
+
+
+def _count_atoms(
+    positions_A: NDArray[np.float64],
+    *,
+    geometry: ContactGeometry,
+    cell_A: NDArray[np.float64],
+    lines_A: NDArray[np.float64] | None,
+    shape: tuple[int, int],
+) -> NDArray[np.float64]:
+    """Atoms below the interface in each bin (rows y, columns x), moved back with the lines that have glided."""
+    positions = positions_A[geometry.compute_depths(positions_A[:, 2], height_A=cell_A[2, 2]) > 0]
+    if lines_A is not None and geometry.lines_A:
+        start_A = np.array(geometry.lines_A)
+        positions[:, :2] -= _follow_glide(positions, moved_A=lines_A, start_A=start_A, cell_A=cell_A)
+    fractional = _fold(positions, cell_A=cell_A)
+    edges = [np.linspace(0, 1, n + 1) for n in shape]
+    return np.histogram2d(fractional[:, 1], fractional[:, 0], bins=edges)[0]
 
 
 def combine_density_maps(maps: Sequence[DensityMap]) -> DensityMap:

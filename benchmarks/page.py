@@ -59,6 +59,8 @@ def format_record(document: Mapping[str, Any]) -> str:
 def main() -> None:
     """Write the page from the records that are there."""
     found = [RESULTS / f"{name}.json" for name in TITLES if (RESULTS / f"{name}.json").is_file()]
+    if not found:
+        raise SystemExit(f"There is no record in {RESULTS}; run one first, e.g. python -m benchmarks.rdf_speed.")
     sections = [format_record(json.loads(path.read_text(encoding="utf-8"))) for path in found]
     PAGE.write_text("\n".join([HEAD, *sections]), encoding="utf-8")
     print(f"Wrote {PAGE} from {len(found)} records.")

@@ -165,6 +165,13 @@ def resolve_alloy(
     return changed
 
 
+def format_alloy(name_or_composition: str | Mapping[str, float]) -> str:
+    """An alloy as people write it: its name, or a formula such as Bi2Sb."""
+    if isinstance(name_or_composition, str):
+        return name_or_composition
+    return "".join(element if share == 1 else f"{element}{share:g}" for element, share in name_or_composition.items())
+
+
 def _named_alloy(name: str) -> AlloyRecord:
     if name in ALLOYS:
         return ALLOYS[name]

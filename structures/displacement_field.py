@@ -24,8 +24,10 @@ ELASTIC_SOURCE = (
     "experimental constants of Bi (Eckstein, Lawson and Reneker 1960, doi:10.1063/1.1735888) and "
     "Sb (Epstein and deBretteville 1965, doi:10.1103/PhysRev.138.A771), averaged; they shape the starting field only"
 )
-# Rows: x, y and z of the cell in the crystal's standard axes.
-_AXES = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+# Rows: x, y and z of the cell in the crystal's standard axes. The sense of the standard y axis decides the sign of C14,
+# which is positive in the tables; of the two senses this is the one in which stretching the bonds of A7, along which
+# the crystal is stiff, gives a positive C14 as well.
+_AXES = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
 _CHUNK = 65_536
 _PRECISION = 1e-14
 

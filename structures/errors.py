@@ -9,6 +9,13 @@ class InputError(AlkaliflowError):
     """The input is wrong: nothing was started, and the message says what to change."""
 
 
+class SetupError(InputError):
+    """This machine lacks what a calculation needs (a package, a module on Python's path, leave to run code).
+
+    The fix lies outside of the calculation, so that this is never stored as its result.
+    """
+
+
 class CalculationError(AlkaliflowError):
     """A calculation broke down for a reason that may pass: a new attempt is worth while."""
 

@@ -42,9 +42,9 @@ def read_structure(path: str | Path) -> Atoms:
             f"{file} is of no known format; give a CIF, a POSCAR or an extended XYZ file, named so (.cif, .vasp, .xyz)"
         ) from error
     except Exception as error:
+        why = f"{type(error).__name__}: {error}" if str(error) else "it ends before the structure is whole"
         raise InputError(
-            f"{file} cannot be read ({type(error).__name__}: {error}); check that it is complete, for example by "
-            f"opening it in OVITO or VESTA"
+            f"{file} cannot be read ({why}); check that it is complete, for example by opening it in OVITO or VESTA"
         ) from error
     if not isinstance(read_atoms, Atoms) or len(read_atoms) == 0:
         raise InputError(f"{file} holds no atoms, needs at least 1; check that it is the file you mean")

@@ -11,7 +11,9 @@ from structures.alloy import build_alloy, resolve_alloy
 from structures.errors import ConvergenceError
 from structures.metal import build_potassium
 from structures.training import TrainingConfiguration, build_training_set
+from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import AS_TEACHER
 from workflows.configuration.potential_distillation import PotentialDistillationConfig
 from workflows.drive import run_calculations
 from workflows.jobs.calculation import Calculation
@@ -78,8 +80,14 @@ class Bench:
 
 
 def build_teacher_spec(config: PotentialDistillationConfig) -> CalculatorSpec:
-    """The teacher as a calculator."""
-    return CalculatorSpec(config.teacher.name, overrides=config.teacher.overrides)
+    """The teacher as a calculator; it has no files.
+
+    Raises:
+        InputError: if it is another calculator than the configuration may name, or a setting is wrong.
+        SetupError: if its code is not here.
+    """
+    teacher = config.teacher
+    return build_calculator_spec(teacher.name, add_blob=str, overrides=teacher.overrides, wording=AS_TEACHER)
 
 
 def build_student_spec(fit: Finished, *, store: Store) -> CalculatorSpec:

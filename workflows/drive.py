@@ -70,8 +70,7 @@ def run_calculations(
     for pursuit in pursuits.values():
         result = store.result(pursuit.key)
         pursuit.outcome = replace(result, reused=True) if isinstance(result, Finished) else result
-        if result is not None:
-            _report(pursuit, "reused", on_progress)
+        _report(pursuit, "new" if result is None else "reused", on_progress)
     try:
         while waiting := [pursuit for pursuit in pursuits.values() if pursuit.outcome is None]:
             executor.reap()
@@ -133,7 +132,9 @@ def _count_failure(pursuit: _Pursuit, reason: str, retries: int, attempt: Attemp
     if pursuit.failures <= retries:
         return True
     tail = read_log_tail(attempt.directory)
-    reason = f"{reason}; {pursuit.failures} attempts without headway" + (f". Its last lines:\n{tail}" if tail else "")
+    reason = f"{reason}; {pursuit.failures} attempts without headway" + (
+        f". Its last lines:\n{tail}" if tail and reason not in tail else ""
+    )
     pursuit.outcome = Failed(pursuit.key, "CalculationError", reason, attempt.directory)
     return False
 

@@ -48,7 +48,8 @@ class Plan:
         runs = (
             f"{self.n_runs} runs of {self.n_steps // self.n_runs} steps" if self.n_runs > 1 else f"{self.n_steps} steps"
         )
-        time = f"{show_duration(self.expected_s)} on {self.cores} cores ({self.core_hours:.2g} core-hours)"
+        cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
+        time = f"{show_duration(self.expected_s)} on {cores} ({self.core_hours:.2g} core-hours)"
         return [
             f"system      {self.system}",
             f"atoms       {self.n_atoms}",

@@ -38,7 +38,7 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         gap_A: distance of potassium and alloy, in Å.
 
     Returns:
-        Case to cell. Both have the same lateral cell, decoration and potassium.
+        Case to cell. Both have the same cell, atoms, decoration, faces, interface height and potassium.
 
     Raises:
         InputError: if a cell cannot be built as asked, or is too small for the potential's cut-off.
@@ -66,6 +66,7 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         case: build_contact_cell(
             alloys[case],
             metal=metal,
+            reference=alloys[CONTROL],
             gap_A=gap_A,
             metal_thickness_A=structure.metal_thickness_A,
             vacuum_A=structure.vacuum_A,
@@ -78,6 +79,14 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
     for cell in cells.values():
         check_cell_for_cutoff(cell.atoms, cutoff_A=POTENTIAL_CUTOFF_A)
     return cells
+
+
+def find_elements(structure: StructureSection) -> list[str]:
+    """Elements of both sides, known before anything is built of them."""
+    metal = read_side(structure.potassium_file, region="potassium") or build_potassium()
+    alloy = read_side(structure.alloy_file, region="alloy")
+    record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
+    return sorted({*metal.symbols, *(alloy.symbols if alloy is not None else record.composition)})
 
 
 def read_side(path: str | None, *, region: str) -> Atoms | None:

@@ -3,7 +3,6 @@
 Read the flow from top to bottom: it is the method section.
 """
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,31 +12,22 @@ from ase.io import read
 from prefect import flow as prefect_flow
 from prefect.artifacts import create_markdown_artifact
 
-from analysis.crystal_order import find_deep_atoms
 from structures.burgers import check_burgers_vector
 from structures.errors import InputError
-from structures.metal import POTASSIUM_MELTING_POINT_K
-from workflows.calculators.registry import check_calculator
-from workflows.calculators.resolve import build_calculator_spec
-from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.drive import run_calculations
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.durable import read_json, write_json
-from workflows.jobs.local import LocalExecutor, count_usable_cores
+from workflows.jobs.local import build_executor
 from workflows.jobs.store import Finished, Store
-from workflows.plan import Plan
-from workflows.potassium_cells import DISLOCATION, build_cells, build_geometries
+from workflows.potassium_cells import DISLOCATION, build_cells
+from workflows.potassium_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.potassium_results import publish_results
-from workflows.potassium_run import RunFacts
+from workflows.potassium_run import RunFacts, build_spec, find_fixed_regions
 from workflows.prefect_stage import run_stage
 from workflows.progress import report
 
 KEYS_FILE = "keys.json"
-# Atom-steps a second on one core, for the estimate of a plan; measured in docs/performance.md.
-SPEED = {"pod": 5.0e4, "lammps": 2.0e5, "chgnet": 1.2e3, "ase": 1.0e3}
-_BYTES_PER_ATOM_AND_FRAME, _BYTES_PER_ATOM_AND_SEGMENT = 12, 250
-_MB_PER_GB = 1000.0
 
 
 def choose_gap(run: RunFacts) -> float:
@@ -56,7 +46,7 @@ def choose_gap(run: RunFacts) -> float:
 def relax(run: RunFacts, *, gap_A: float) -> dict[str, str]:
     """Relax both contact cells, their anchors held; gives case to key."""
     cells = build_cells(run.config, gap_A=gap_A)
-    fixed = fixed_regions(run.config)
+    fixed = find_fixed_regions(run.config)
     calculations = [
         Calculation(
             "relaxation",
@@ -153,67 +143,10 @@ def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:
     return str(report_path)
 
 
-def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
-    """Build and check everything a run needs, and say how large it is; starts nothing.
-
-    Raises:
-        InputError: if something in the configuration cannot be done.
-    """
-    cells = build_cells(config)
-    for case, geometry in build_geometries(config, cells=cells).items():
-        atoms = cells[case].atoms
-        find_deep_atoms(atoms.positions, regions=atoms.arrays["region"], cell_A=atoms.cell.array, geometry=geometry)
-    largest = max(cells.values(), key=lambda cell: len(cell.atoms))
-    with tempfile.TemporaryDirectory() as scratch:
-        store = Store(Path(scratch))
-        spec = build_spec(config, store=store)
-        check_calculator(
-            spec,
-            elements=sorted({symbol for cell in cells.values() for symbol in set(cell.atoms.symbols)}),
-            blob_path=store.blob_path,
-            label=config.calculator.potential,
-            ensemble=config.dynamics.ensemble,
-        )
-    dynamics = config.dynamics
-    n_atoms, n_runs = len(largest.atoms), len(cells) * config.replicas
-    n_steps = n_runs * dynamics.total_steps
-    n_segments = n_steps // dynamics.segment_steps
-    frames = n_steps // dynamics.frame_every_steps
-    disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
-    count = {element: largest.atoms.symbols.count(element) for element in sorted(set(largest.atoms.symbols))}
-    strain = max(map(abs, largest.strain_metal))
-    return Plan(
-        system=f"{config.structure.alloy_file or config.structure.alloy}, {', '.join(cells)}; potassium strained by "
-        f"{100 * strain:.1f} %; " + " ".join(f"{element}{number}" for element, number in count.items()),
-        calculator=f"{config.calculator.name} {config.calculator.potential}".strip(),
-        n_atoms=n_atoms,
-        n_runs=n_runs,
-        n_steps=n_steps,
-        n_segments=n_segments,
-        core_hours=n_steps * n_atoms / SPEED[config.calculator.name] / 3600,
-        disk_GB=disk_bytes / 1e9,
-        cores=cores or config.resources.cores or count_usable_cores(),
-        warnings=tuple(plan_warnings(config)),
-        details={"composition": count, "cell_A": largest.atoms.cell.array.tolist()},
-    )
-
-
-def plan_warnings(config: PotassiumDiffusionConfig) -> list[str]:
-    """What to know before a run starts."""
-    warnings = []
-    if config.dynamics.temperature_K > POTASSIUM_MELTING_POINT_K:
-        warnings.append(
-            f"Potassium melts at {POTASSIUM_MELTING_POINT_K:g} K: at {config.dynamics.temperature_K:g} K it is liquid."
-        )
-    return warnings
-
-
 def compute(run: RunFacts, calculations: list[Calculation]) -> list[Finished]:
     """Bring calculations of a run to their results, and show how they get on."""
     resources = run.config.resources
-    executor = LocalExecutor(cores=run.cores or resources.cores or count_usable_cores())
-    if resources.memory_GB is not None:
-        executor.memory_MB = resources.memory_GB * _MB_PER_GB
+    executor = build_executor(cores=run.cores or resources.cores, memory_GB=resources.memory_GB)
     return run_calculations(calculations, store=run.store, executor=executor, on_progress=report)
 
 
@@ -234,27 +167,9 @@ def open_run_facts(
     )
 
 
-def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorSpec:
-    """The calculator of a run, its files in the store."""
-    section = config.calculator
-    return build_calculator_spec(
-        section.name,
-        add_blob=store.add_blob,
-        potential=section.potential,
-        protocol=section.protocol,
-        overrides=section.overrides,
-    )
-
-
-def fixed_regions(config: PotassiumDiffusionConfig) -> list[str]:
-    """Regions that do not move; without a vacuum there is no anchor."""
-    has_anchor = config.structure.vacuum_A > 0 and config.structure.anchor_thickness_A > 0
-    return [name for name in config.dynamics.fixed_regions if name != "anchor" or has_anchor]
-
-
 def dynamics_settings(config: PotassiumDiffusionConfig) -> dict[str, Any]:
     """Settings of the recipe `molecular_dynamics`; the cell was relaxed before."""
-    own = {"minimise": False, "fixed_regions": fixed_regions(config)}
+    own = {"minimise": False, "fixed_regions": find_fixed_regions(config)}
     return config.dynamics.recipe_settings() | own
 
 

@@ -13,7 +13,9 @@ from analysis.contact_geometry import ContactGeometry
 from analysis.thermodynamics import Thermodynamics
 from structures.errors import InputError
 from structures.interface import ContactCell
+from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import IN_FLOWS
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.store import Finished, Store
 
@@ -89,3 +91,22 @@ class CaseData:
     thermodynamics: list[Thermodynamics]
     velocities_A_per_fs: list[list[NDArray[np.float64]]]
     segment_ends_ps: list[float]
+
+
+def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorSpec:
+    """The calculator of a run, its files in the store."""
+    section = config.calculator
+    return build_calculator_spec(
+        section.name,
+        add_blob=store.add_blob,
+        potential=section.potential,
+        protocol=section.protocol,
+        overrides=section.overrides,
+        wording=IN_FLOWS,
+    )
+
+
+def find_fixed_regions(config: PotassiumDiffusionConfig) -> list[str]:
+    """Regions that do not move; without a vacuum there is no anchor."""
+    has_anchor = config.structure.vacuum_A > 0 and config.structure.anchor_thickness_A > 0
+    return [name for name in config.dynamics.fixed_regions if name != "anchor" or has_anchor]

@@ -13,11 +13,17 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from analysis.results import Provenance, Reference, Results, ResultWarning, write_results
-from structures.errors import InputError
-from workflows.calculators.registry import get_capabilities
+from workflows.calculators.registry import check_calculator
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import AS_TEACHER
 from workflows.configuration.potential_distillation import PotentialDistillationConfig
-from workflows.distillation import Bench, build_student_spec, plan_student_sampling, plan_teacher_sampling
+from workflows.distillation import (
+    Bench,
+    build_student_spec,
+    build_teacher_spec,
+    plan_student_sampling,
+    plan_teacher_sampling,
+)
 from workflows.distillation_rounds import (
     DistilledPotential,
     check_potential,
@@ -26,10 +32,12 @@ from workflows.distillation_rounds import (
     sample_with_student,
     sample_with_teacher,
 )
-from workflows.jobs.local import LocalExecutor, count_usable_cores
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.jobs.store import Store
 from workflows.plan import Plan
 from workflows.potential_card import DESCRIPTOR_REFERENCE, NOT_VERIFIED, TEACHERS, format_card
+from workflows.preflight import check_resources
 from workflows.progress import report
 
 POTENTIAL_DIRECTORY = "potential"
@@ -38,7 +46,6 @@ TEACHER_S, STUDENT_S, FIT_S = 0.9e-3, 2.0e-5, 2.0e-3
 # Start of a worker with the teacher, and without it, in s.
 TEACHER_START_S, START_S = 6.0, 2.0
 _BYTES_PER_ATOM_AND_FRAME = 120.0
-_MB_PER_GB = 1000.0
 
 
 P = ParamSpec("P")
@@ -93,40 +100,32 @@ flow = potential_distillation
 
 def open_bench(config: PotentialDistillationConfig, *, store: str, cores: int | None = None, salt: str = "") -> Bench:
     """Store and workers of a run."""
-    executor = LocalExecutor(cores=cores or config.resources.cores or count_usable_cores())
-    if config.resources.memory_GB is not None:
-        executor.memory_MB = config.resources.memory_GB * _MB_PER_GB
+    executor = build_executor(cores=cores or config.resources.cores, memory_GB=config.resources.memory_GB)
     return Bench(store=Store(Path(store)), executor=executor, on_progress=report, salt=salt)
 
 
 def check_teacher(config: PotentialDistillationConfig) -> None:
-    """Find out before anything starts whether the teacher is installed and allowed to run.
+    """Find out before anything starts whether the teacher is here, allowed to run and knows the elements.
 
     Raises:
         InputError: if it is not.
     """
-    capabilities = get_capabilities(config.teacher.name)
-    missing = capabilities.missing_modules()
-    if missing:
-        raise InputError(
-            f"teacher.name is {config.teacher.name}, which needs {', '.join(missing)}, not installed here: "
-            f"{capabilities.install}"
-        )
-    if config.teacher.name == "ase" and config.teacher.overrides.get("trust_code") is not True:
-        raise InputError(
-            "teacher.name is ase, which runs code of yours. If you trust it, set overrides: {trust_code: true}."
-        )
+    check_calculator(build_teacher_spec(config), elements=config.elements, blob_path=Path, wording=AS_TEACHER)
 
 
 def plan(config: PotentialDistillationConfig, *, cores: int | None = None) -> Plan:
     """Build every configuration, check the teacher, and say how large the run is; starts nothing.
 
     Raises:
-        InputError: if the teacher is not there.
+        InputError: if the teacher is not there, or a calculation could never run within the cores and the memory.
     """
     check_teacher(config)
     rounds = config.student_sampling.rounds
     taught = [c for number in range(1, rounds + 1) for c in plan_teacher_sampling(config, number=number)]
+    check_resources(
+        [*taught, Calculation("label_frames"), Calculation("potential_fit")],
+        executor=build_executor(cores=cores or config.resources.cores, memory_GB=config.resources.memory_GB),
+    )
     evaluations = [
         len(c.structure or ())
         * (c.settings["relax_steps"] + c.settings["n_frames"] * c.settings["steps_per_frame"] + 1)

@@ -19,6 +19,7 @@ Mode = Literal["live", "lines", "none"]
 FINISHED_STATES = frozenset({"done", "reused", "failed"})
 LINE_EVERY_SHARE = 0.1
 LINE_EVERY_S = 60.0
+LINES_APART_S = 10.0
 _LISTENERS: list[Callable[[Event], None]] = []
 
 
@@ -123,23 +124,30 @@ class Silence:
 
 @dataclass
 class Lines:
-    """A plain line whenever a calculation changes its state or stage, and now and then between."""
+    """A plain line whenever a calculation changes its state, and now and then between, for logs of any length."""
 
     console: Console
+    clock: Callable[[], float] = time.monotonic
     shown: dict[str, tuple[str, str, float, float]] = field(default_factory=dict)
 
     def show(self, event: Event) -> None:
         """Print a line if there is news."""
         key, state, stage = str(event["key"]), str(event.get("state", "")), str(event.get("stage", ""))
+        if state == "new":
+            return
         share = float(event.get("step") or 0) / float(event.get("steps") or 1)
         before = self.shown.get(key)
-        now = time.monotonic()
-        is_news = before is None or before[0] != state or (state == "running" and before[1] != stage)
+        now = self.clock()
+        is_news = before is None or before[0] != state
         is_due = (
             before is not None
             and state == "running"
-            and share > before[2]
-            and (share - before[2] > LINE_EVERY_SHARE - 1e-9 or now - before[3] > LINE_EVERY_S)
+            and now - before[3] >= LINES_APART_S
+            and (
+                before[1] != stage
+                or share - before[2] > LINE_EVERY_SHARE - 1e-9
+                or (share > before[2] and now - before[3] > LINE_EVERY_S)
+            )
         )
         if not (is_news or is_due):
             return

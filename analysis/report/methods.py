@@ -4,6 +4,7 @@ from typing import Any
 
 from analysis.report.formatting import format_number, join_words
 from analysis.results import Reference, Results
+from structures.alloy import format_alloy
 
 
 def build_methods(results: Results) -> list[str]:
@@ -44,8 +45,7 @@ def _describe_structure(results: Results) -> str:
     alloy = _pick(results.config, "structure.alloy")
     if alloy is None:
         return ""
-    if isinstance(alloy, dict):
-        alloy = "".join(f"{element}{format_number(share)}" for element, share in alloy.items())
+    alloy = format_alloy(alloy)
     n_atoms = results.system.get("n_atoms")
     size = f" of {n_atoms} atoms" if isinstance(n_atoms, int) else ""
     sentences = [

@@ -89,6 +89,83 @@ def test_a_wrong_value_is_refused(assignment: str, parts: tuple[str, ...]) -> No
         assert part in message
 
 
+FACTORY = ("calculator.name=ase", "calculator.potential=ase.calculators.lj:LennardJones", "calculator.overrides={}")
+
+
+@pytest.mark.parametrize(
+    ("assignments", "parts"),
+    [
+        (FACTORY, ("calculator ase runs the code of ase.calculators.lj:LennardJones", "trust_code=true")),
+        (
+            (*FACTORY, "calculator.potential=nomod:EMT", "calculator.overrides={trust_code: true}"),
+            ("nomod:EMT cannot be imported: there is no module nomod", "PYTHONPATH"),
+        ),
+        (("calculator.potential=part.pair",), ("All pair coeffs are not set", "part.pair", "Bi", "Mend")),
+        (("calculator.potential=wrong.pair",), ("is no finite number", "wrong.pair", "Mend")),
+        (("resources.ranks=1000",), ("needs 1000 cores (ranks x threads)", "Set resources.ranks")),
+        (("resources.memory_GB=0.01",), ("needs 1 GB", "may use 0.01 GB", "Set resources.memory_GB: 1 or more")),
+        (
+            ("dynamics.temperature_K=5000",),
+            ("--set: dynamics.temperature_K is 5000", "below", "(3000 K)", "Set it lower"),
+        ),
+        (
+            ("dynamics.temperature_K=300", "dynamics.limits.temperature_K=310"),
+            ("limits.temperature_K is 310, needs at least", "fluctuates", "limits.temperature_K: 4"),
+        ),
+        (("dynamics.timestep_fs=0.003",), ("timestep_fs is 0.003, needs 0.1 to 20 fs (fs, not ps)", "timestep_fs: 3")),
+        (
+            ("dynamics.start_temperature_K=500",),
+            ("--set: dynamics.start_temperature_K is 500, needs at most", "(300 K)"),
+        ),
+        (
+            ("analysis.rdf_max_A=80",),
+            ("analysis.rdf_max_A is 80, needs at most", "half of the smallest", "rdf_max_A: 1"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("options", [["--dry-run"], []], ids=["dry", "real"])
+def test_what_would_fail_later_is_refused_before_anything_starts(
+    assignments: tuple[str, ...], parts: tuple[str, ...], options: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "part.pair").write_text("pair_style lj/cut 6.0\npair_coeff 1 1 0.05 3.2\n")
+    (tmp_path / "wrong.pair").write_text("pair_style lj/cut 6.0\npair_coeff * * 1e300 1e9\n")
+    message = refuse(*run(*assignments), *options)
+    for part in parts:
+        assert part in message
+    assert "No runs below runs" in CliRunner().invoke(app, ["list"]).output
+
+
+def test_code_is_imported_only_if_it_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_untrusted.py").write_text("from pathlib import Path\nPath('imported').touch()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    refuse(
+        *run("calculator.name=ase", "calculator.potential=mine_untrusted:make", "calculator.overrides={}"), "--dry-run"
+    )
+    assert not (tmp_path / "imported").exists()
+
+
+def test_a_distillation_without_memory_is_refused() -> None:
+    teacher = "teacher.overrides={trust_code: true, factory: ase.calculators.emt:EMT}"
+    sets = ("teacher.name=ase", teacher, "resources.memory_GB=0.5")
+    arguments = ["run", "potential-distillation", "--preset", "demo", "--dry-run"]
+    message = refuse(*arguments, *(word for text in sets for word in ("--set", text)))
+    assert "needs 4 GB of memory, this run may use 0.5 GB (memory_GB). Set resources.memory_GB: 4 or more" in message
+
+
+def test_a_long_timestep_is_noted() -> None:
+    arguments = [
+        *run("dynamics.timestep_fs=10", "dynamics.frame_every_ps=0.3", "dynamics.thermo_every_ps=0.3"),
+        "--dry-run",
+    ]
+    output = CliRunner().invoke(app, arguments).output
+    assert "note        timestep_fs is 10: with the lightest atoms here more than about 6.3 fs" in output
+
+
+def test_a_composition_is_printed_as_a_formula() -> None:
+    output = CliRunner().invoke(app, [*run("structure.alloy={Bi: 2, Sb: 1}"), "--dry-run"]).output
+    assert output.startswith("system      Bi2Sb, dislocation, control;")
+
+
 def test_a_cell_too_small_for_the_cutoff_is_refused() -> None:
     message = refuse(*run("structure.cases=[control]", "structure.repeats=[1, 1, 1]", "structure.max_strain=0.2"))
     assert "is 4.41 Å along axis x, needs at least the cut-off, 6.00 Å; repeat it 2 times along x" in message
@@ -114,6 +191,12 @@ def test_a_file_that_is_no_structure_is_refused(content: bytes, part: str, key: 
     message = refuse(*run(f"structure.{key}=mine.cif"))
     assert "mine.cif" in message
     assert part in message
+
+
+def test_a_file_of_other_elements_is_refused_before_its_cell_is_judged(tmp_path: Path) -> None:
+    write(tmp_path / "cu.cif", bulk("Cu", cubic=True))
+    message = refuse(*run("structure.alloy_file=cu.cif", "structure.cases=[control]"), "--dry-run")
+    assert "has no parameters for Cu (it knows K, Bi, Sn, Sb)" in message
 
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Death at every edge and at random moments in dynamics: nothing lost, nothing doubled, the same bytes."""
 
 import signal
+import subprocess
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.conftest import Argon, find_reasons, observe, wait_for
+from workflows.cli.looking import find_engine_input
 from workflows.jobs.attempt import count_executions, list_attempts
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.faults import EDGES
@@ -44,6 +47,23 @@ def test_death_at_an_edge_changes_no_byte(argon: Argon, untouched: Untouched, ed
     started = [attempt for attempt in list_attempts(job) if attempt.started() and not attempt.is_revoked()]
     killed = [attempt.number for attempt in started if attempt.ended() is None]
     assert killed == ([0] if EDGES.index("started") <= number < EDGES.index("exit-written") else [])
+
+
+@pytest.mark.parametrize("engine", ["lammps"])
+@pytest.mark.parametrize("death", ["segment-computed", "segment-computed:3"])
+def test_the_input_of_a_segment_that_died_runs_by_hand(argon: Argon, death: str, tmp_path: Path) -> None:
+    calculation = argon.calculation()
+    with argon.drive(calculation, kill_at=death, retries=0) as driver:
+        driver.communicate(timeout=120)
+    job = argon.job(calculation)
+    engine = find_engine_input(argon.store, key=job.name, attempts=list_attempts(job))
+    assert engine is not None
+    assert engine.path.is_relative_to(job)
+    ended = subprocess.run(
+        ["/bin/sh", "-e", "-c", engine.command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout[-500:] + ended.stderr
+    assert "Total wall time" in ended.stdout
 
 
 def draw_moments(seed: int) -> list[int]:

@@ -55,7 +55,7 @@ def test_slip_planes_lie_between_bilayers() -> None:
 
 def test_no_overlap_before_relaxation() -> None:
     dipole = build_dislocation_dipole(RECORD, repeats=(12, 4, 1), seed=0)
-    assert compute_smallest_distance(dipole.defective)[0] > 2.4
+    assert compute_smallest_distance(dipole.defective)[0] > 2.3  # of 2.99 in the perfect crystal
 
 
 def test_along_the_line_the_crystal_repeats() -> None:

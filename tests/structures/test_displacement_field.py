@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from structures.alloy import resolve_alloy
+from structures.dislocation import compute_bond_vectors
 from structures.displacement_field import (
+    BISMUTH,
     MEAN_OF_BI_AND_SB,
     Pair,
     StrohModes,
     TrigonalElasticity,
     compute_periodic_displacement,
+    compute_stiffness,
     compute_stroh_modes,
 )
 from structures.errors import InputError
@@ -40,7 +44,7 @@ def test_single_dislocation_is_atommans(modes: StrohModes) -> None:
         warnings.simplefilter("ignore")  # a package that atomman imports leaves a file open
         atomman = pytest.importorskip("atomman", reason="pip install atomman")
         gc.collect()
-    axes = np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
+    axes = np.array([[-1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]])
     elastic = MEAN_OF_BI_AND_SB
     constants = atomman.ElasticConstants(
         C11=elastic.c11_GPa,
@@ -55,6 +59,18 @@ def test_single_dislocation_is_atommans(modes: StrohModes) -> None:
     ours = np.array([(np.log(x + modes.roots * y) @ modes.weights_A).real for x, y in points])
     theirs = np.array([solution.displacement([x, y, 0.0]) for x, y in points])
     np.testing.assert_allclose(ours - ours[0], theirs - theirs[0], rtol=1e-7, atol=1e-9)
+
+
+def test_sign_of_c14_is_that_of_stretched_bonds() -> None:
+    """Springs along the bonds of A7 alone give C_ijkl ~ Σ n_i n_j n_k n_l: the one component that tells +y from −y."""
+    stiffness = compute_stiffness(BISMUTH)
+    bonds_A = np.array(compute_bond_vectors(resolve_alloy("Bi")))
+    n = bonds_A / np.linalg.norm(bonds_A, axis=1)[:, None]
+    springs = np.einsum("bi,bj,bk,bl->ijkl", n, n, n, n)
+    assert springs[0, 0, 1, 2] == pytest.approx(-springs[2, 2, 1, 2])  # the symmetry of C14
+    assert np.sign(stiffness[0, 0, 1, 2]) == np.sign(springs[0, 0, 1, 2]) == 1
+    assert stiffness[0, 0, 1, 2] == pytest.approx(BISMUTH.c14_GPa)
+    assert stiffness[2, 2, 1, 2] == pytest.approx(-BISMUTH.c14_GPa)
 
 
 def test_isotropic_edge_is_the_textbooks() -> None:

@@ -57,6 +57,8 @@ def test_regions_are_kept_and_the_rest_dropped(tmp_path: Path) -> None:
         ("a.cif", b"  \n \n", "is empty"),
         ("a.cif", b"\x7fELF\0\0\0", "is a binary file"),
         ("a.cif", b"data_x\n_cell_length_a 4.4\nloop_\n_atom_site_label\n", "cannot be read|holds no atoms"),
+        ("a.cif", (CIF + "Bi1 Bi 0 0 0.234 1.0\n")[:200].encode(), "cannot be read"),
+        ("a.cif", b"data_x\nloop_\n_atom_site_label\n_atom", r"cannot be read \(it ends before the structure is whole"),
         ("POSCAR", b"comment\n1.0\n4 0 0\n0 4", "cannot be read"),
         ("a.xyz", b"4\n\nBi 0 0 0\n", "cannot be read"),
         ("a.xyz", b"1\n\nBi nan 0 0\n", "no finite numbers|cannot be read"),

@@ -1,4 +1,5 @@
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from ase.io import read, write
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
-from structures.alloy import ALLOYS, build_rotated_alloy
+from structures.alloy import ALLOYS, build_alloy, build_rotated_alloy, resolve_alloy
 from structures.checks import compute_smallest_distance
-from structures.dislocation import build_dislocation_dipole
+from structures.dislocation import Arrangement, build_dislocation_dipole
 from structures.errors import InputError
 from structures.interface import build_contact_cell
 from structures.metal import build_potassium
@@ -90,15 +91,45 @@ def test_tilt_of_the_cell_is_followed(alloy: Atoms) -> None:
     assert max(np.abs(cell.strain_metal)) <= cell.match.largest_strain <= 0.05
 
 
-def test_dislocation_and_control_get_the_same_metal() -> None:
-    dipole = build_dislocation_dipole(RECORD, repeats=(8, 3, 2), seed=0)
-    cells = [
-        build_contact_cell(atoms, metal=build_potassium(), vacuum_A=15.0)
+@pytest.mark.parametrize("vacuum_A", [0.0, 15.0])
+@pytest.mark.parametrize(
+    ("alloy_name", "arrangement", "repeats"),
+    [
+        ("M-BiSnSb", "dipole", (8, 3, 2)),
+        ("M-BiSnSb", "quadrupole", (8, 4, 3)),
+        ("M-BiSnSb", "quadrupole", (9, 5, 3)),
+        ("M-BiSnSb", "quadrupole", (12, 6, 4)),
+        ("S-BiSnSb", "quadrupole", (6, 6, 3)),
+        ("Bi", "quadrupole", (12, 6, 2)),
+        ("Sb", "dipole", (12, 6, 2)),
+    ],
+)
+def test_dislocation_and_control_differ_in_the_dislocations_alone(
+    alloy_name: str, arrangement: Arrangement, repeats: tuple[int, int, int], vacuum_A: float
+) -> None:
+    dipole = build_dislocation_dipole(resolve_alloy(alloy_name), repeats=repeats, seed=0, arrangement=arrangement)
+    dislocated, control = (
+        build_contact_cell(atoms, metal=build_potassium(), reference=dipole.perfect, vacuum_A=vacuum_A, max_strain=0.1)
         for atoms in (dipole.defective, dipole.perfect)
-    ]
-    first, second = (c.atoms[c.atoms.arrays["region"] == "potassium"].positions for c in cells)
-    np.testing.assert_allclose(first[:, :2], second[:, :2], atol=1e-9)
-    np.testing.assert_allclose(first[:, 2] - first[0, 2], second[:, 2] - second[0, 2], atol=1e-9)
+    )
+    for name in ("region", "numbers"):
+        np.testing.assert_array_equal(dislocated.atoms.arrays[name], control.atoms.arrays[name])
+    np.testing.assert_allclose(dislocated.atoms.cell.array, control.atoms.cell.array, atol=1e-9)
+    assert dislocated.interface_z_A == pytest.approx(control.interface_z_A)
+    assert dislocated.alloy_bottom_z_A == pytest.approx(control.alloy_bottom_z_A)
+    shift_z_A = (dislocated.atoms.positions - control.atoms.positions)[:, 2]
+    assert (np.abs(shift_z_A) < 1.0).all()  # no atom has changed sides, far below a layer's period
+    is_potassium = control.atoms.arrays["region"] == "potassium"
+    np.testing.assert_allclose(
+        dislocated.atoms.positions[is_potassium], control.atoms.positions[is_potassium], atol=1e-9
+    )
+
+
+def test_a_reference_of_another_cell_is_refused(alloy: Atoms) -> None:
+    other = alloy.copy()
+    other.set_cell(alloy.cell.array * 1.01)
+    with pytest.raises(InputError, match="give the same cell without defects"):
+        build_contact_cell(alloy, metal=build_potassium(), reference=other)
 
 
 def test_extended_xyz_round_trip(alloy: Atoms) -> None:
@@ -149,6 +180,19 @@ def test_leaning_cells_are_refused() -> None:
     alloy.set_cell(alloy.cell.array + np.array([[0, 0, 0], [0, 0, 0], [2, 0, 0]]), scale_atoms=True)
     with pytest.raises(InputError, match="leans by"):
         build_contact_cell(alloy, metal=build_potassium())
+
+
+def test_a_cell_that_does_not_fit_is_refused_with_a_size_that_does() -> None:
+    hexagonal = build_alloy(ALLOYS["Bi"], repeats=(1, 1, 2))
+    metal = build_potassium()
+    with pytest.raises(
+        InputError, match=r"to fit the alloy's 4\.5 x 4\.5 Å at (60|120)°, limit 6\.0 %; make"
+    ) as caught:
+        build_contact_cell(hexagonal, metal=metal, max_strain=0.06)
+    found = re.search(r"make the alloy (\d) x (\d) times as large .* \((\d\.\d) %\)", str(caught.value))
+    assert found is not None
+    cell = build_contact_cell(hexagonal * (int(found[1]), int(found[2]), 1), metal=metal, max_strain=0.06)
+    assert f"{100 * cell.match.largest_strain:.1f}" == found[3]
 
 
 def test_empty_alloy_is_refused() -> None:

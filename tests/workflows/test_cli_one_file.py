@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ase.build import bulk
@@ -9,6 +10,8 @@ from ase.io import read
 from typer.testing import CliRunner, Result
 
 from workflows.cli import app
+from workflows.cli.one_file import COMMANDS, find_settings_model
+from workflows.configuration.sections import OneFileDynamics
 
 EMT = ("--calculator", "ase", "--potential", "ase.calculators.emt:EMT", "--set", "calculator.trust_code=true")
 
@@ -58,25 +61,84 @@ def test_relax_writes_the_structure_in_the_format_of_its_name(tmp_path: Path) ->
     assert len(relaxed) == 4
     result = call("relax", "cu.extxyz", *EMT, "--max-force", "0.05", "-o", "relaxed.nonsense")
     assert result.exit_code == 2
-    assert "Choose a name such as relaxed.extxyz" in result.output
+    assert "Choose a name such as -o relaxed.extxyz" in result.output
 
 
 def test_md_of_a_few_steps() -> None:
-    lengths = (
-        "--length-ps",
-        "0.3",
-        "--set",
-        "heat_steps=0",
-        "--set",
-        "equilibrate_steps=0",
-        "--set",
-        "segment_steps=100",
-    )
-    result = call("md", "cu.extxyz", *EMT, *lengths, "--set", "production_steps=200", "--json")
+    sets = ("--set", "heat_ps=0", "--set", "equilibrate_ps=0", "--set", "segment_ps=0.3", "--set", "minimise=false")
+    result = call("md", "cu.extxyz", *EMT, "--length-ps", "0.6", *sets, "--json")
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert document["values"]["last_step"] == 200
     assert len(document["trajectories"]) == 2
+    assert "note:" not in result.stderr
+
+
+def test_dynamics_that_lasts_longer_than_asked_for_says_so() -> None:
+    section = OneFileDynamics(production_ps=0.3)
+    assert section.explain_rounding() == (
+        "production: asked 0.3 ps, runs 3 ps (whole segments of 1000 steps, 3 ps, which a longer run goes on from). "
+        "Exactly: --set segment_ps=0.3"
+    )
+    exact = OneFileDynamics(production_ps=0.3, segment_ps=0.3)
+    assert exact.explain_rounding() == ""
+    assert exact.production_steps * exact.timestep_fs == pytest.approx(300)
+    assert OneFileDynamics().explain_rounding() == ""
+    odd = OneFileDynamics(production_ps=2.0, timestep_fs=2.0)
+    assert odd.explain_rounding().startswith("production: asked 2 ps, runs 3 ps (whole segments of 1500 steps, 3 ps,")
+    assert "Exactly" not in odd.explain_rounding()
+
+
+def test_notes_of_dynamics_stand_before_it_starts() -> None:
+    result = call("md", "cu.extxyz", "--length-ps", "0.3", "--ensemble", "npt")
+    assert result.exit_code == 2  # pod knows no copper
+    assert "note: production: asked 0.3 ps, runs 3 ps" in result.stderr
+    assert "note: npt keeps the stress along z at zero" in result.stderr
+    assert "--barostat isotropic" in result.stderr
+    isotropic = call("md", "cu.extxyz", "--ensemble", "npt", "--barostat", "isotropic")
+    assert "note:" not in isotropic.stderr
+
+
+def test_an_edited_factory_is_computed_anew_and_fresh_computes_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from ase.calculators.lj import LennardJones\nmake = lambda: LennardJones(sigma=2.3, epsilon=0.1)\n"
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", ".", prepend=":")
+    arguments = (
+        "--calculator",
+        "ase",
+        "--potential",
+        "edited_on_cli:make",
+        "--set",
+        "calculator.trust_code=true",
+        "--json",
+    )
+
+    def compute(*more: str) -> dict[str, Any]:
+        result = call("single-point", "cu.extxyz", *arguments, *more)
+        assert result.exit_code == 0, result.output
+        document: dict[str, Any] = json.loads(result.stdout)
+        return document
+
+    (tmp_path / "edited_on_cli.py").write_text(code)
+    first = compute()
+    (tmp_path / "edited_on_cli.py").write_text(code.replace("0.1", "0.2"))
+    second = compute()
+    assert second["values"]["energy_eV"] == pytest.approx(2 * first["values"]["energy_eV"], rel=1e-9)
+    again = compute("--fresh")
+    assert (again["reused"], again["values"]) == (False, second["values"])
+    assert again["key"] != second["key"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_lists_what_can_be_set(command: str) -> None:
+    result = call(command, "--help")
+    for name in find_settings_model(command).model_fields:
+        assert name in result.output
+    for name in ("calculator.elements", "calculator.trust_code", "calculator.arguments"):
+        assert f"\n{name}: " in result.output
+    assert ("3 ps of heating and 3 ps of equilibration" in " ".join(result.output.split())) is (command == "md")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +150,22 @@ def test_md_of_a_few_steps() -> None:
         (("single-point", "cu.extxyz", "--calculator", "ase", "--potential", "ase.calculators.emt:EMT"), "trust_code"),
         (("single-point", "cu.extxyz", *EMT, "--set", "nonsense"), "needs the form section.key=value"),
         (("single-point", "cu.extxyz", *EMT, "-o", "gone/x.extxyz"), "its folder does not exist"),
-        (("relax", "cu.extxyz", *EMT, "--set", "max_stepz=3"), "max_stepz"),
+        (
+            ("relax", "cu.extxyz", *EMT, "--set", "max_stepz=3"),
+            "--set: max_stepz is not a known key. Did you mean max_",
+        ),
+        (("single-point", "cu.extxyz", *EMT, "--set", "x=3"), "--set: x is not a known key: nothing can be set here"),
+        (("md", "cu.extxyz", *EMT, "--set", "heat=1"), "Did you mean heat_ps?"),
+        (("relax", "cu.extxyz", *EMT, "--set", "calculator.sigma=4"), "Did you mean calculator.arguments.sigma?"),
+        (("relax", "cu.extxyz", *EMT, "-o", "/proc/x.extxyz"), "/proc/x.extxyz: cannot be written ("),
+        (("relax", "cu.extxyz", *EMT, "-o", "out.foo"), "out.foo: no format that can be written has such a name"),
+        (("relax", "cu.extxyz", *EMT, "-o", "."), ".: is a folder, needs the name of a file"),
+        (("relax", "cu.extxyz", "--calculator", "ase", "--potential", "nowhere:make"), "export PYTHONPATH=FOLDER_OF_"),
+        (("relax", "cu.extxyz"), "use --calculator chgnet"),
+        (
+            ("relax", "cu.extxyz", "--calculator", "lammps", "--potential", "x.pair"),
+            "--set 'calculator.elements=[K, Bi]'",
+        ),
         (("relax", "empty.cif", *EMT), "empty.cif is empty"),
         (("relax", "binary.cif", *EMT), "binary.cif is a binary file"),
     ],
@@ -96,7 +173,9 @@ def test_md_of_a_few_steps() -> None:
 def test_mistakes_are_explained(arguments: tuple[str, ...], part: str, tmp_path: Path) -> None:
     (tmp_path / "empty.cif").write_bytes(b"")
     (tmp_path / "binary.cif").write_bytes(b"data_\0\0")
+    (tmp_path / "x.pair").write_text("pair_style lj/cut 3\npair_coeff * * 1 1\n")
     result = call(*arguments)
     assert part in result.output
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+    assert not (tmp_path / "store").exists()

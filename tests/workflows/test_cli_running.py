@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,9 @@ from structures.errors import CalculationError, InputError
 from workflows import run_lock
 from workflows.cli import app
 from workflows.flows import FlowEntry
+from workflows.jobs.attempt import claim_attempt
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.store import Store
 from workflows.plan import Plan
 from workflows.progress import report
 
@@ -41,6 +45,8 @@ class Double:
         self.calls: list[dict[str, Any]] = []
         self.ending: BaseException | None = None
         self.disk_GB = 0.1
+        self.on_start: Callable[[], object] = lambda: None
+        self.keys_on_the_way: dict[str, str] = {}
 
     def plan(self, config: Any, *, cores: int | None = None) -> Plan:  # noqa: ANN401 (any model)
         return Plan(
@@ -57,8 +63,10 @@ class Double:
 
     def flow(self, **options: Any) -> None:  # noqa: ANN401 (what a flow gets)
         self.calls.append(options)
+        self.on_start()
         event = {"key": "k1", "label": "control, seed 1", "stage": "produce", "steps": 2000}
         report({**event, "state": "running", "step": 1500, "segment": 12})
+        self.keys_on_the_way = state_of(options["workdir"])["keys"]
         if self.ending is not None:
             raise self.ending
         report({**event, "state": "done", "step": 2000, "segment": 19})
@@ -141,6 +149,20 @@ def test_a_run_of_a_file_is_named_after_it(double: Double, tmp_path: Path) -> No
     assert options["workdir"] == "runs/potassium-diffusion-k-300-1"
     assert options["store"] == str(tmp_path / "s")
     assert options["cores"] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_stop_a_run_even_if_the_shell_had_them_ignored(double: Double, number: signal.Signals) -> None:
+    """A shell without job control starts `command &` with SIGINT ignored, nohup does so with SIGHUP."""
+    double.on_start = lambda: signal.raise_signal(number)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        result = run("--workdir", "runs/k-300")
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+    assert result.exit_code == 130
+    assert "Nothing is lost. Continue with: alkaliflow resume runs/k-300\n" in result.output
 
 
 def test_quiet_prints_the_answer_only(double: Double) -> None:
@@ -258,6 +280,25 @@ def test_list_and_show_know_the_run(double: Double) -> None:
     assert re.search(r"control, seed 1 +gone +k1", shown)
     assert "There are no results yet. Go on with: alkaliflow resume runs/b" in call("show", "runs/b").output
     assert json.loads(call("show", "runs/a", "--json").output)["status"] == "completed"
+
+
+def test_a_killed_run_shows_its_calculations_and_that_workers_go_on(double: Double, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    keys = [store.create(Calculation("gap_scan", settings={"gaps_A": [gap]})) for gap in (2.5, 3.5)]
+    attempt = claim_attempt(store.job_directory(keys[0]), target="local")
+    assert attempt is not None
+    assert attempt.start(None)  # this process is its worker now, and lives
+    run("--workdir", "r", "--store", "store")
+    assert double.keys_on_the_way == {"control, seed 1": "k1"}
+    state = {"status": "running", "keys": dict(zip(("gap", "relax, control"), keys, strict=True))}
+    (tmp_path / "r" / "state.json").write_text(json.dumps(state))  # as SIGKILL leaves it
+    (tmp_path / "r" / run_lock.LOCK_FILE).unlink()  # which names this process, as if it were the driver still
+    shown = call("show", "r").output
+    assert shown.startswith("r: potassium-diffusion, interrupted")
+    assert re.search(rf"gap +running +{keys[0][:12]}", shown)
+    assert re.search(rf"relax, control +new +{keys[1][:12]}", shown)
+    assert "1 worker still computes, though the run itself was ended" in shown
+    assert "alkaliflow resume r\n" in shown
 
 
 def test_one_damaged_result_does_not_hide_the_others(double: Double) -> None:

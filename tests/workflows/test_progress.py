@@ -7,7 +7,7 @@ from rich.console import Console
 
 from workflows import progress
 from workflows.plan import Plan, show_duration
-from workflows.progress import Tally, choose_mode, describe, listen, report, show_progress
+from workflows.progress import Lines, Tally, choose_mode, describe, listen, report, show_progress
 
 RUNNING = {"key": "a" * 64, "label": "control, seed 1", "state": "running", "stage": "produce"}
 
@@ -42,16 +42,23 @@ def test_listeners_stop_listening() -> None:
     assert heard == [RUNNING]
 
 
-def test_plain_lines_tell_news_only() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "count"),
+    [(0.01, 2), (0.5, 7), (5.0, 12), (90.0, 102)],
+    ids=["first and last", "one in 10 s", "one a tenth and stage", "one a minute"],
+)
+def test_plain_lines_tell_news_only(seconds: float, count: int) -> None:
     console, stream = plain()
-    with show_progress(console, mode="lines"):
-        for step in range(0, 1001, 10):
-            report({**RUNNING, "step": step, "steps": 1000})
-        report({**RUNNING, "state": "done"})
-    lines = stream.getvalue().splitlines()
-    assert lines[0] == "control, seed 1: running, produce, step 0 of 1000"
-    assert lines[-1] == "control, seed 1: done"
-    assert len(lines) == 12
+    times_s = iter(seconds * n for n in range(1000))
+    lines = Lines(console, clock=lambda: next(times_s))
+    lines.show({**RUNNING, "state": "new"})
+    for step in range(0, 1001, 10):
+        lines.show({**RUNNING, "stage": "heat" if step < 50 else "produce", "step": step, "steps": 1000})
+    lines.show({**RUNNING, "state": "done"})
+    printed = stream.getvalue().splitlines()
+    assert printed[0] == "control, seed 1: running, heat, step 0 of 1000"
+    assert printed[-1] == "control, seed 1: done"
+    assert len(printed) == count
 
 
 def test_the_live_display_leaves_a_line_for_each_calculation_that_ended() -> None:

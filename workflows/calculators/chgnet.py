@@ -9,9 +9,10 @@ from typing import Any
 from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
 
-from structures.errors import InputError
+from structures.errors import SetupError
+from workflows.installation import install_command
 
-INSTALL = "pip install 'alkaliflow[mlip]'"
+EXTRA = "mlip"
 _LAST_NUMBER = 94
 _ABSENT_FROM_TRAINING = ("Po", "At", "Rn", "Fr", "Ra")
 ELEMENTS = tuple(name for name in chemical_symbols[1 : _LAST_NUMBER + 1] if name not in _ABSENT_FROM_TRAINING)
@@ -22,7 +23,7 @@ def _load_model() -> Any:  # noqa: ANN401  chgnet publishes no types
     try:
         from chgnet.model import CHGNet
     except ImportError as error:
-        raise InputError(f"calculator chgnet is not installed here: {INSTALL}") from error
+        raise SetupError(f"calculator chgnet is not installed here: {install_command(extra=EXTRA)}") from error
     return CHGNet.load(use_device="cpu", verbose=False)
 
 
@@ -30,7 +31,7 @@ def build_chgnet_calculator(*, threads: int = 1) -> Calculator:
     """A fresh calculator on the CPU; the model's weights are loaded once a process.
 
     Raises:
-        InputError: if the extra is not installed.
+        SetupError: if the extra is not installed.
     """
     model = _load_model()
     import torch

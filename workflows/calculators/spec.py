@@ -14,12 +14,15 @@ class CalculatorSpec:
         protocol: one of `fast`, `moderate`, `precise`.
         overrides: settings that differ from the protocol's, as JSON values.
         models: role to SHA-256 of a file in the store (a potential's coefficients, a user's pair commands).
+        code: the user's code that decides the numbers: module to `sha256:…` of its file, or installed distribution to
+            version.
     """
 
     name: str
     protocol: str = "moderate"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The description as JSON values, fields at their default left out."""
@@ -30,6 +33,8 @@ class CalculatorSpec:
             document["overrides"] = dict(self.overrides)
         if self.models:
             document["models"] = dict(self.models)
+        if self.code:
+            document["code"] = dict(self.code)
         return document
 
     @classmethod

@@ -44,7 +44,7 @@ alkaliflow run potassium-diffusion config.yaml --dry-run
     "schema": "alkaliflow schema potassium-diffusion > potassium-diffusion.schema.json",
     "doctor": "alkaliflow doctor",
     "relax": "alkaliflow relax examples/m-bisnsb.extxyz --calculator pod --output relaxed.extxyz",
-    "md": "alkaliflow md examples/m-bisnsb.extxyz --calculator pod --temperature-K 300 --length-ps 10",
+    "md": "alkaliflow md examples/m-bisnsb.extxyz --calculator pod --temperature-K 300 --length-ps 12",
     "single-point": "alkaliflow single-point examples/m-bisnsb.extxyz --calculator pod",
 }
 
@@ -82,7 +82,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "single-point": one_file.single_point,
 }
 for name, command in COMMANDS.items():
-    app.command(name, epilog=format_examples(EXAMPLES[name]))(explained(command))
+    kind = one_file.CommandWithSettings if name in one_file.COMMANDS else None
+    app.command(name, cls=kind, epilog=format_examples(EXAMPLES[name]))(explained(command))
 job_app.command("show", epilog=format_examples(EXAMPLES["job show"]))(explained(looking.show_job))
 app.add_typer(job_app, name="job")
 

@@ -15,6 +15,7 @@ from workflows.cli.options import DEFAULT_RUNS, JsonOption, StoreOption, find_st
 if TYPE_CHECKING:
     from workflows.jobs.attempt import Attempt
     from workflows.jobs.store import Store
+    from workflows.run_directory import RunDirectory
 
 _ANSWER_LETTERS = 90
 _LOG_LINES = 12
@@ -68,7 +69,20 @@ def show(
         rows = tuple((c["label"], c["state"], c["key"][:_KEY_LETTERS]) for c in calculations)
         typer.echo("\n" + "\n".join(format_table(("calculation", "state", "key"), rows=rows)))
         typer.echo("One of them: alkaliflow job show KEY")
+        typer.echo(_say_workers(run, status=state["status"], calculations=calculations), nl=False)
     typer.echo("\n".join(answer.lines()))
+
+
+def _say_workers(run: "RunDirectory", *, status: str, calculations: list[dict[str, str]]) -> str:
+    """That workers go on without their driver; nothing if there is one, or none of them."""
+    running = sum(1 for calculation in calculations if calculation["state"] == "running")
+    if status == "running" or running == 0:
+        return ""
+    workers = "1 worker still computes" if running == 1 else f"{running} workers still compute"
+    return (
+        f"{workers}, though the run itself was ended; what they finish is kept. "
+        f"To go on with it and them: alkaliflow resume {run.path}\n"
+    )
 
 
 def _find_states(store: Path, *, keys: dict[str, str]) -> list[dict[str, str]]:
@@ -181,16 +195,16 @@ def find_engine_input(store: "Store", *, key: str, attempts: "list[Attempt]") ->
     if not inputs:
         return None
     from workflows.engines.lammps_process import find_lammps
+    from workflows.recipes.lammps_input import CHECKPOINT
 
     engine, path = find_lammps(), inputs[-1]
     arguments = ["-in", path.name, "-log", "log.lammps"]
     models = sorted(path for attempt in attempts for path in attempt.directory.rglob("models") if path.is_dir())
     if models:
         arguments += ["-var", "models", str(models[-1])]
-    before = path.parent.with_name(f"{int(path.parent.name) - 1:06d}") if path.parent.name.isdigit() else None
-    if before is not None and chain is not None:
-        start = chain.directory / "segments" / before.name / "checkpoint.restart"
-        arguments += ["-var", "start", str(start)] if start.exists() else []
+    number = path.parent.name.removeprefix("segment-")  # in the chain the number alone
+    if chain is not None and number.isdigit() and int(number) > 0:
+        arguments += ["-var", "start", str(chain.segment_directory(int(number) - 1) / CHECKPOINT)]
     command = shlex.join(engine.command(arguments, ranks=calculation.ranks, threads=calculation.threads))
     copy = shlex.join(["cp", "-rL", str(path.parent), "by-hand"])
     return EngineInput(path, f"{copy} && cd by-hand && LD_LIBRARY_PATH={engine.library_directory} {command}")

@@ -6,12 +6,12 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from workflows.plan import Plan
     from workflows.prefect_settings import PrivateServer
-    from workflows.progress import Tally
+    from workflows.progress import Event, Tally
     from workflows.run_directory import RunDirectory
 
 _BYTES_PER_GB = 1e9
@@ -102,7 +102,7 @@ def run(
             input_files=find_input_files(resolved.config),
         )
         if fresh:
-            directory.record(salt=uuid.uuid4().hex)
+            directory.record(salt=uuid.uuid4().hex, keys={})
         _execute(entry, config=resolved.config, directory=directory, plan=plan, manner=manner, server=server)
 
 
@@ -177,12 +177,14 @@ def _check_store(store: Path, *, plan: "Plan") -> None:
 
 @contextlib.contextmanager
 def _signals_stop() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP stop a run as Ctrl-C does."""
+    """Have SIGTERM and SIGHUP stop a run as Ctrl-C does, and Ctrl-C too where a shell's `&` had it ignored."""
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 (signature of handlers)
         raise _Terminated
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:
@@ -200,14 +202,15 @@ def _execute(
     server: "PrivateServer | None",
 ) -> None:
     """Run the flow in its directory and print what it found."""
-    from workflows.progress import choose_mode, show_progress
+    from workflows.progress import choose_mode, listen, show_progress
 
     _print_plan(plan, manner=manner if not manner.json else Manner(quiet=True))
     state = directory.state()
     directory.record(status="running", started=_now(), message="")
     console = open_console(stderr=manner.json)
     begin = time.monotonic()
-    with show_progress(console, mode=choose_mode(console, quiet=manner.quiet)) as tally:
+    mode = choose_mode(console, quiet=manner.quiet)
+    with listen(_remember_keys(directory)), show_progress(console, mode=mode) as tally:
         try:
             if server is not None:
                 server.wait_until_ready()
@@ -223,18 +226,26 @@ def _execute(
             end = {"status": "stopped"}
         except BaseException as error:
             known = isinstance(error, AlkaliflowError)
-            directory.record(status="failed", message=str(error) if known else repr(error), **_ended(tally))
+            directory.record(status="failed", message=str(error) if known else repr(error), ended=_now())
             raise
-    directory.record(**end, **_ended(tally))
+    directory.record(**end, ended=_now())
     if end["status"] == "stopped":
         typer.echo(_say_stopped(directory, tally=tally, plan=plan, config=config), err=True)
         raise typer.Exit(EXIT_STOPPED)
     _print_answer(directory, manner=manner)
 
 
-def _ended(tally: "Tally") -> dict[str, Any]:
-    keys = {str(event.get("label", key)): key for key, event in tally.latest.items()}
-    return {"ended": _now(), "keys": keys}
+def _remember_keys(directory: "RunDirectory") -> "Callable[[Event], None]":
+    """Notes each calculation when it is first heard of, so that a run that is killed still knows it."""
+    seen: set[str] = set()
+
+    def note(event: "Event") -> None:
+        key = str(event["key"])
+        if key not in seen:
+            seen.add(key)
+            directory.record(keys={**directory.state()["keys"], str(event.get("label", key)): key})
+
+    return note
 
 
 def _say_stopped(directory: "RunDirectory", *, tally: "Tally", plan: "Plan", config: "BaseModel") -> str:

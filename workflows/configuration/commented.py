@@ -74,6 +74,16 @@ def show_yaml(value: object) -> str:
     return show_value(value)
 
 
+def describe_keys(model: type[BaseModel], *, prefix: str = "") -> Iterator[str]:
+    """One line for each key of a model: name, default, what it is and its unit."""
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if isinstance(default, BaseModel):
+            yield from describe_keys(type(default), prefix=f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={show_yaml(default)}: {describe(name, field=field)}"
+
+
 def describe(name: str, *, field: FieldInfo) -> str:
     """The comment of a key: what it is, its unit and its choices."""
     unit = unit_of(name)

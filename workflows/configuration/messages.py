@@ -143,7 +143,8 @@ def _origin(location: Location, origins: Mapping[Location, str], *, text: str) -
         if location[:depth] in origins:
             return origins[location[:depth]]
     inside = [key for key in origins if key[: len(location)] == location]
-    named = [key for key in inside if re.search(rf"\b{re.escape(str(key[-1]))}\b", text)]
+    found = ((re.search(rf"\b{re.escape(str(key[-1]))}\b", text), key) for key in inside)
+    named = [key for _, key in sorted((match.start(), key) for match, key in found if match is not None)]
     return origins[(named or inside)[0]] if inside else "configuration"
 
 
@@ -234,6 +235,8 @@ def _explain_unknown(location: Location, *, model: type[BaseModel]) -> str:
     near = nearest_names(str(wrong), known=list(elsewhere))
     if near:
         return f"{key} is not a known key. Did you mean {elsewhere[near[0]]}?"
+    if not here:
+        return f"{key} is not a known key: nothing can be set here. Take it out."
     return f"{key} is not a known key. Known here: {', '.join(here)}. Take it out or correct it."
 
 

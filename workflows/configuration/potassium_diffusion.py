@@ -63,13 +63,14 @@ class StructureSection(ConfigModel):
     alloy_file: str | None = Field(
         default=None,
         min_length=1,
-        description="your own alloy (CIF, POSCAR, extxyz) in place of the built one",
+        description="your own alloy (CIF, POSCAR, extxyz) in place of the built one: an upright cell, its third vector "
+        "normal to the first two, which span the interface; its vacuum is not used; needs cases: [control]",
         json_schema_extra={"format": "path"},
     )
     potassium_file: str | None = Field(
         default=None,
         min_length=1,
-        description="your own potassium (CIF, POSCAR, extxyz) in place of bcc",
+        description="your own potassium (CIF, POSCAR, extxyz) in place of bcc: the conventional cell of the crystal",
         json_schema_extra={"format": "path"},
     )
     dislocation: DislocationSection = Field(default=DislocationSection(), description="the dislocation")

@@ -70,7 +70,9 @@ class FitSection(ConfigModel):
     """The fit of proper orthogonal descriptors; the names are those of LAMMPS' fitpod."""
 
     cutoff_A: Positive = Field(default=6.0, description="outer cut-off")
-    inner_cutoff_A: Positive = Field(default=1.0, description="inner cut-off, below every distance that occurs")
+    inner_cutoff_A: Positive = Field(
+        default=1.8, description="inner cut-off: radial functions are chosen from here on; below all but rare distances"
+    )
     bessel_degree: Annotated[int, Field(ge=1, le=12)] = Field(default=3, description="degree of the Bessel functions")
     inverse_degree: Annotated[int, Field(ge=1, le=12)] = Field(default=6, description="degree of the inverse powers")
     twobody_radial: Annotated[int, Field(ge=1, le=20)] = Field(default=7, description="radial functions of pairs")
@@ -124,7 +126,7 @@ class FitSection(ConfigModel):
 class StudentSamplingSection(ConfigModel):
     """Rounds 2 and later: the potential of the round before moves larger cells, the teacher labels the frames."""
 
-    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=3, description="rounds in all; 1: the teacher's only")
+    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=2, description="rounds in all; 1: the teacher's only")
     configurations: dict[Kind, Count] = Field(
         default={
             "alloy": 4,
@@ -147,7 +149,7 @@ class StudentSamplingSection(ConfigModel):
         description="kind: how many a round",
     )
     teacher_configurations: dict[Kind, Count] = Field(
-        default={"crystal": 16, "axial_strain": 6, "slab": 6},
+        default={"crystal": 16, "axial_strain": 6, "slab": 6, "close_contact": 24},
         description="kind: how many the teacher samples besides, as in round 1",
     )
     n_frames: Number = Field(default=8, description="frames of each dynamics")
@@ -155,6 +157,7 @@ class StudentSamplingSection(ConfigModel):
     timestep_fs: Annotated[float, Field(gt=0, le=10)] = Field(default=3.0, description="time step")
     fit: FitSection = Field(
         default=FitSection(
+            inner_cutoff_A=1.0,
             threebody_radial=4,
             threebody_angular=2,
             fourbody_radial=3,

@@ -110,8 +110,8 @@ def resolve(
     return ResolvedConfig(config=config, preset=preset, path=path, sets=tuple(sets), origins=named)
 
 
-def check_values(model: type[Model], *, values: Mapping[str, Any], origin: str) -> Model:
-    """A model of plain values that come from one place, e.g. the options of a command.
+def check_values(model: type[Model], *, values: Mapping[str, Any], origin: str, sets: Sequence[str] = ()) -> Model:
+    """A model of plain values that come from one place, e.g. the options of a command, and of `--set` overrides.
 
     Raises:
         InputError: with a line for each mistake.
@@ -119,7 +119,21 @@ def check_values(model: type[Model], *, values: Mapping[str, Any], origin: str) 
     data: dict[str, Any] = {}
     origins: Origins = {}
     _merge(data, values, model=model, origins=origins, origin=origin)
-    return _validate(data, model=model, origins=origins, problems=[], folder=Path.cwd())
+    problems = [problem for text in sets if (problem := _apply_set(data, text, origins=origins)) is not None]
+    return _validate(data, model=model, origins=origins, problems=problems, folder=Path.cwd())
+
+
+def collect_sets(sets: Sequence[str]) -> dict[str, Any]:
+    """What `--set` overrides say, as nested mappings.
+
+    Raises:
+        InputError: with a line for each mistake.
+    """
+    data: dict[str, Any] = {}
+    problems = [problem for text in sets if (problem := _apply_set(data, text, origins={})) is not None]
+    if problems:
+        raise InputError("\n".join(problems))
+    return data
 
 
 def _folder(path: Path | None) -> Path:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FS_PER_PS = 1000.0
+SHORTEST_TIMESTEP_FS = 0.1
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -42,7 +43,8 @@ class CalculatorSection(ConfigModel):
     )
     overrides: dict[str, Any] = Field(
         default_factory=dict,
-        description="what to set otherwise; lammps: elements: [K, Bi] in the order of types; ase: trust_code: true",
+        description="what to set otherwise; lammps: elements: [K, Bi] in the order of types; ase: trust_code: true, "
+        "arguments: {sigma: 3.4}",
     )
 
 
@@ -62,9 +64,16 @@ class DynamicsSection(ConfigModel):
 
     timestep_fs: float = Field(default=3.0, gt=0, le=20, description="time step")
     temperature_K: float = Field(default=300.0, gt=0, description="temperature; potassium melts at 337 K")
-    start_temperature_K: float = Field(default=50.0, gt=0, description="temperature at which heating starts")
+    start_temperature_K: float = Field(
+        default=50.0, gt=0, description="temperature at which heating starts, at most temperature_K"
+    )
     ensemble: Literal["nvt", "npt", "nve"] = Field(
-        default="nvt", description="ensemble of production; npt keeps the stress normal to the interface at zero"
+        default="nvt", description="ensemble of production; npt: zero stress as barostat says, constant temperature"
+    )
+    barostat: Literal["normal", "isotropic", "anisotropic"] = Field(
+        default="normal",
+        description="what npt changes; normal: the height of the cell along z, for interfaces; isotropic: its volume; "
+        "anisotropic: its three lengths",
     )
     heat_ps: float = Field(default=6.0, ge=0, description="time from start_temperature_K to temperature_K")
     equilibrate_ps: float = Field(default=6.0, ge=0, description="time at temperature_K before anything is counted")
@@ -104,6 +113,33 @@ class DynamicsSection(ConfigModel):
                     f"segment_ps is {self.segment_ps:g} ({self.segment_steps} steps), needs a whole multiple of {name} "
                     f"({steps} steps). Set it, e.g. segment_ps: {fitting_ps:g}."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def check_timestep(self) -> Self:
+        """A step far below what any solid needs is a time in another unit."""
+        if self.timestep_fs < SHORTEST_TIMESTEP_FS:
+            raise ValueError(
+                f"timestep_fs is {self.timestep_fs:g}, needs {SHORTEST_TIMESTEP_FS:g} to 20 fs (fs, not ps). "
+                "Set it, e.g. timestep_fs: 3."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_temperatures(self) -> Self:
+        """Heating goes up, and no temperature lies where a run counts as blown up."""
+        if self.heat_ps > 0 and self.start_temperature_K > self.temperature_K:
+            raise ValueError(
+                f"start_temperature_K is {self.start_temperature_K:g}, needs at most temperature_K "
+                f"({self.temperature_K:g} K), which is heated to. Set it, e.g. start_temperature_K: "
+                f"{self.temperature_K / 5:g}, or heat_ps: 0 to start at temperature_K."
+            )
+        if self.temperature_K >= self.limits.temperature_K:
+            raise ValueError(
+                f"temperature_K is {self.temperature_K:g}, needs to be below limits.temperature_K "
+                f"({self.limits.temperature_K:g} K), at which a run is stopped as blown up. Set it lower, or "
+                f"limits.temperature_K: {2 * self.temperature_K:g}."
+            )
         return self
 
     @model_validator(mode="after")
@@ -173,10 +209,53 @@ class DynamicsSection(ConfigModel):
         same = (
             *("timestep_fs", "temperature_K", "start_temperature_K", "heat_steps", "equilibrate_steps"),
             *("production_steps", "segment_steps", "frame_every_steps", "thermo_every_steps", "ensemble", "thermostat"),
-            *("thermostat_damping_fs", "barostat_damping_fs", "fixed_regions", "thermostatted_regions"),
+            *("thermostat_damping_fs", "barostat", "barostat_damping_fs", "fixed_regions", "thermostatted_regions"),
         )
         limits = {f"max_{name}": value for name, value in self.limits.model_dump().items()}
         return {name: getattr(self, name) for name in same} | limits
+
+
+class OneFileDynamics(DynamicsSection):
+    """Dynamics of a structure file: minimise, heat, equilibrate, produce."""
+
+    heat_ps: float = Field(default=3.0, ge=0, description="time from start_temperature_K to temperature_K")
+    equilibrate_ps: float = Field(default=3.0, ge=0, description="time at temperature_K before production")
+    production_ps: float = Field(default=12.0, gt=0, description="time of production, as --length-ps")
+    # a file's regions have names of their own
+    fixed_regions: tuple[str, ...] = Field(  # type: ignore[assignment]
+        default=(), description="regions of the file whose atoms do not move"
+    )
+    thermostatted_regions: tuple[str, ...] = Field(  # type: ignore[assignment]
+        default=(), description="regions that the thermostat acts on; empty: all that move"
+    )
+    minimise: bool = Field(default=True, description="whether the forces are minimised first")
+
+    def recipe_settings(self) -> dict[str, Any]:
+        """The same as settings of the recipe `molecular_dynamics`, times turned into steps."""
+        return {**super().recipe_settings(), "minimise": self.minimise}
+
+    def explain_rounding(self) -> str:
+        """What runs longer than was asked for, because segments are whole, and how to have it exactly; else empty."""
+        longer = []
+        for name in ("heat", "equilibrate", "production"):
+            asked_ps = getattr(self, f"{name}_ps")
+            runs_ps = getattr(self, f"{name}_steps") * self.timestep_fs / FS_PER_PS
+            if not math.isclose(asked_ps, runs_ps, rel_tol=1e-3):
+                longer.append(f"{name}: asked {asked_ps:g} ps, runs {runs_ps:g} ps")
+        if not longer:
+            return ""
+        segment_ps = self.segment_steps * self.timestep_fs / FS_PER_PS
+        segments = f"whole segments of {self.segment_steps} steps, {segment_ps:g} ps, which a longer run goes on from"
+        exact_ps = self._find_exact_segment_ps()
+        return f"{'; '.join(longer)} ({segments})." + (f" Exactly: --set segment_ps={exact_ps:g}" if exact_ps else "")
+
+    def _find_exact_segment_ps(self) -> float | None:
+        """The longest segment that divides all stages and holds whole numbers of frames, if there is one."""
+        stages = [self.steps_of(time_ps) for time_ps in (self.heat_ps, self.equilibrate_ps, self.production_ps)]
+        longest = math.gcd(*stages)
+        unit = math.lcm(self.frame_every_steps, self.thermo_every_steps)
+        fitting = [steps for steps in range(unit, min(longest, self.segment_steps) + 1, unit) if longest % steps == 0]
+        return fitting[-1] * self.timestep_fs / FS_PER_PS if fitting else None
 
 
 class GuardSection(ConfigModel):
@@ -196,7 +275,9 @@ class ResourcesSection(ConfigModel):
     cores: int | None = Field(default=None, gt=0, description="cores that may be busy at a time; null: all")
     ranks: int = Field(default=1, gt=0, description="MPI ranks of one calculation")
     threads: int = Field(default=1, gt=0, description="OpenMP threads of one rank")
-    memory_GB: float | None = Field(default=None, gt=0, description="memory that may be used; null: what is free")
+    memory_GB: float | None = Field(
+        default=None, gt=0, description="memory that may be used; null: all that the machine has"
+    )
 
     @model_validator(mode="after")
     def check_cores(self) -> Self:

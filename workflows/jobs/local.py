@@ -20,11 +20,16 @@ from workflows.jobs.attempt import Attempt
 from workflows.jobs.faults import edge
 
 _BYTES_PER_MB = 1e6
+_MB_PER_GB = 1e3
 
 
 def count_usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def _find_machine_memory_MB() -> float:
+    return float(psutil.virtual_memory().total / _BYTES_PER_MB)
 
 
 def _slot_directory() -> Path:
@@ -47,7 +52,7 @@ class LocalExecutor:
     """
 
     cores: int = field(default_factory=count_usable_cores)
-    memory_MB: float = field(default_factory=lambda: psutil.virtual_memory().total / _BYTES_PER_MB)
+    memory_MB: float = field(default_factory=_find_machine_memory_MB)
 
     def __post_init__(self) -> None:
         """Check the limits.
@@ -67,10 +72,24 @@ class LocalExecutor:
         Raises:
             InputError: if it could never run here.
         """
-        if cores > self.cores or memory_MB > self.memory_MB:
+        if cores > self.cores:
+            most = count_usable_cores()
+            fix = f", or allow more with --cores (this machine has {most})" if self.cores < most else ""
             message = (
-                f"A calculation needs {cores} cores and {memory_MB:.0f} MB, but this run may use {self.cores} cores "
-                f"and {self.memory_MB:.0f} MB. Ask for fewer ranks or threads, or give --cores."
+                f"A calculation needs {cores} cores (ranks x threads), this run may use {self.cores}. "
+                f"Set resources.ranks and resources.threads lower{fix}."
+            )
+            raise InputError(message)
+        if memory_MB > self.memory_MB:
+            needed_GB, machine_GB = memory_MB / _MB_PER_GB, _find_machine_memory_MB() / _MB_PER_GB
+            fix = (
+                f"Set resources.memory_GB: {math.ceil(10 * needed_GB) / 10:g} or more"
+                if needed_GB <= machine_GB
+                else "Make the structure smaller, or take fewer ranks"
+            )
+            message = (
+                f"A calculation needs {needed_GB:.2g} GB of memory, this run may use {self.memory_MB / _MB_PER_GB:.2g} "
+                f"GB (memory_GB). {fix}; this machine has {machine_GB:.3g} GB."
             )
             raise InputError(message)
         return min(self.cores, max(cores, math.ceil(memory_MB / (self.memory_MB / self.cores))))
@@ -97,6 +116,9 @@ class LocalExecutor:
         token = attempt.submission()["token"]
         command = [sys.executable, "-P", "-m", "workflows.jobs.worker", str(job), "--token", token]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        if os.environ.get("PYTHONPATH"):  # the worker starts in another folder
+            folders = os.environ["PYTHONPATH"].split(os.pathsep)
+            environment["PYTHONPATH"] = os.pathsep.join(str(Path(folder).absolute()) for folder in folders)
         with (attempt.directory / "worker.log").open("ab") as log:
             child = subprocess.Popen(
                 command,
@@ -134,6 +156,18 @@ class LocalExecutor:
                 child.kill()
                 child.wait()
         self.children.clear()
+
+
+def build_executor(*, cores: int | None = None, memory_GB: float | None = None) -> LocalExecutor:
+    """This machine within the limits that a user gives; None: all that it has.
+
+    Raises:
+        InputError: if there is no core, or more than the machine has.
+    """
+    executor = LocalExecutor() if cores is None else LocalExecutor(cores=cores)
+    if memory_GB is not None:
+        executor.memory_MB = memory_GB * _MB_PER_GB
+    return executor
 
 
 def release(slots: list[int]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from structures.errors import AlkaliflowError, CalculationError, ConvergenceError, InputError
+from structures.errors import AlkaliflowError, CalculationError, ConvergenceError, InputError, SetupError
 from workflows.jobs.attempt import Attempt, claim_attempt, count_executions, derive_state, list_attempts
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.contract import Outcome, Workspace
@@ -92,6 +92,7 @@ def publish_result(
         flush_to_disk(path)
         files[name] = {"path": str(path.relative_to(job)), "sha256": compute_sha256(path), "bytes": path.stat().st_size}
     is_dynamics = find_recipe(calculation.recipe).length_field is not None
+    code = calculation.calculator.code if calculation.calculator is not None else {}
     document = {
         "schema_version": 1,
         "status": "done",
@@ -102,7 +103,7 @@ def publish_result(
         "attempt": f"attempts/{attempt.number:03d}",
         "executions": count_executions(job),
         "wall_time_s": round(wall_time_s, 3),
-        "versions": collect_versions(),
+        "versions": collect_versions() | dict(code),
     }
     return _link_result(job, document)
 
@@ -131,6 +132,8 @@ def compute(job: Path, attempt: Attempt, *, limit_s: float) -> None:
     workspace = build_workspace(store, job.name, calculation, attempt, limit_s)
     try:
         outcome = find_recipe(calculation.recipe).run(calculation, workspace)
+    except SetupError:
+        raise  # says something of this machine, nothing of the calculation: never its result
     except (ConvergenceError, InputError) as error:
         publish_failure(job, attempt, error)
         raise
@@ -143,7 +146,7 @@ def judge_error(error: BaseException, place: Path) -> tuple[str, str, bool]:
     if isinstance(error, StoppedError):
         return "stopped", f"asked to stop by {error}", True
     if isinstance(error, AlkaliflowError):
-        return "failed", str(error), isinstance(error, CalculationError)
+        return "failed", str(error), isinstance(error, CalculationError | SetupError)
     if isinstance(error, MemoryError):
         return "failed", "out of memory", True
     if isinstance(error, OSError) and error.errno in STORAGE_TROUBLE:

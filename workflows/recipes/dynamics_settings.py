@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Ensemble = Literal["nvt", "npt", "nve"]
+Barostat = Literal["normal", "isotropic", "anisotropic"]
 Stage = Literal["heat", "equilibrate", "produce"]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -35,6 +36,7 @@ class MolecularDynamicsSettings(BaseModel):
     ensemble: Ensemble = "nvt"
     thermostat: Literal["nose-hoover", "langevin"] = "nose-hoover"
     thermostat_damping_fs: Positive = 100.0
+    barostat: Barostat = "normal"
     barostat_damping_fs: Positive = 1000.0
     fixed_regions: tuple[str, ...] = ()
     thermostatted_regions: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ FINAL_DUMP = "final.bin"
 THERMO_KEYWORDS = ("step", "temp", "press", "pzz", "pe", "ke", "econserve")
 
 _FS_PER_PS = 1000.0
+_BAROSTATS = {"normal": "z", "isotropic": "iso", "anisotropic": "aniso"}
 _FIXED, _THERMOSTATTED = 1, 2
 
 
@@ -169,7 +170,7 @@ def _integrate(plan: SegmentPlan, settings: MolecularDynamicsSettings, parts: Dy
     """
     start_K, stop_K = plan.temperature_from_K, plan.temperature_to_K
     damping_ps = settings.thermostat_damping_fs / _FS_PER_PS
-    barostat = f"z 0.0 0.0 {settings.barostat_damping_fs / _FS_PER_PS!r}"
+    barostat = f"{_BAROSTATS[settings.barostat]} 0.0 0.0 {settings.barostat_damping_fs / _FS_PER_PS!r}"
     mobile = parts.mobile_group
     thermostatted = mobile if parts.thermostats_all else "thermostatted"
     lines = [f"timestep {settings.timestep_fs / _FS_PER_PS!r}"]

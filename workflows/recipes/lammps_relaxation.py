@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from structures.errors import CalculationError
 from workflows.calculators.lammps_potential import LammpsPotential
-from workflows.engines.lammps_files import build_standard_frame, read_binary_dump, write_lammps_data
+from workflows.engines.lammps_files import StandardFrame, build_standard_frame, read_binary_dump, write_lammps_data
 from workflows.engines.lammps_process import run_lammps
 from workflows.recipes.lammps_input import PARTS, DynamicsParts
 from workflows.recipes.static_energies import StaticResult
@@ -64,12 +64,14 @@ def relax_with_lammps(
     parts = DynamicsParts(fixed=fixed, thermostatted=~fixed)
     if parts.has_fixed:
         (directory / PARTS).write_text(parts.to_text(), encoding="utf-8")
-    lines = _prepare(potential, has_fixed=parts.has_fixed)
     limits = f"0.0 {force_tolerance_eV_per_A!r} {max_steps} {10 * max_steps}"
-    lines += [f"min_style {algorithm}", "min_modify norm max", f"minimize {limits}"]
-    if relax_cell_z:
-        lines += _relax_cell(len(atoms), force_tolerance_eV_per_A, max_steps)
-    lines += [*(["unfix hold"] if parts.has_fixed else []), *_finish()]
+    lines = [
+        *_prepare(potential, has_fixed=parts.has_fixed),
+        *(f"min_style {algorithm}", "min_modify norm max", f"minimize {limits}"),
+        *(_relax_cell(len(atoms), force_tolerance_eV_per_A, max_steps) if relax_cell_z else []),
+        *(["unfix hold"] if parts.has_fixed else []),
+        *_finish(),
+    ]
     (directory / INPUT).write_text("\n".join(lines) + "\n", encoding="utf-8")
     reader = _ProgressReader(report, max_steps)
     run_lammps(
@@ -80,16 +82,7 @@ def relax_with_lammps(
         threads=threads,
         on_line=reader.read_line,
     )
-    dumps = list(read_binary_dump(directory / "final.bin"))
-    if len(dumps) != 1 or not reader.rows:
-        raise CalculationError(f"LAMMPS wrote no complete result in {directory}. Is the disk full?")
-    (directory / "final.bin").unlink()
-    final, row = dumps[0], reader.rows[-1]
-    relaxed = atoms.copy()
-    relaxed.set_cell(frame.back(final.cell_A))
-    relaxed.set_positions(frame.back(final.take("xu", "yu", "zu")), apply_constraint=False)
-    forces = frame.back(final.take("fx", "fy", "fz"))
-    result = StaticResult(row[1], forces, frame.back_stress(-np.array(row[3:]) / _BAR_PER_GPA))
+    relaxed, result = _collect(directory, atoms, frame=frame, rows=reader.rows)
     return relaxed, result, reader.rows[0][1], reader.n_steps
 
 
@@ -139,6 +132,22 @@ def _finish() -> list[str]:
         "reset_timestep 0",
         "run 0 post no",
     ]
+
+
+def _collect(
+    directory: Path, atoms: Atoms, *, frame: StandardFrame, rows: list[list[float]]
+) -> tuple[Atoms, StaticResult]:
+    """The relaxed structure and what holds for it, in the structure's own orientation; removes the dump."""
+    dumps = list(read_binary_dump(directory / "final.bin"))
+    if len(dumps) != 1 or not rows:
+        raise CalculationError(f"LAMMPS wrote no complete result in {directory}. Is the disk full?")
+    (directory / "final.bin").unlink()
+    final, row = dumps[0], rows[-1]
+    relaxed = atoms.copy()
+    relaxed.set_cell(frame.back(final.cell_A))
+    relaxed.set_positions(frame.back(final.take("xu", "yu", "zu")), apply_constraint=False)
+    forces = frame.back(final.take("fx", "fy", "fz"))
+    return relaxed, StaticResult(row[1], forces, frame.back_stress(-np.array(row[3:]) / _BAR_PER_GPA))
 
 
 @dataclass

@@ -24,7 +24,7 @@ from workflows.jobs.calculation import Calculation
 from workflows.jobs.contract import Outcome, Recipe, Workspace
 from workflows.jobs.segments import Segment, SegmentChain
 from workflows.recipes.ase_dynamics import AseDynamics
-from workflows.recipes.dynamics_settings import MolecularDynamicsSettings, SegmentPlan, plan_segments
+from workflows.recipes.dynamics_settings import Barostat, MolecularDynamicsSettings, SegmentPlan, plan_segments
 from workflows.recipes.dynamics_summary import estimate_memory_MB, read_final_state, summarise_dynamics
 from workflows.recipes.dynamics_watch import Continuity, Watch
 from workflows.recipes.lammps_dynamics import LammpsDynamics
@@ -110,7 +110,7 @@ def build_dynamics(calculation: Calculation, workspace: Workspace, settings: Mol
     blob_path = workspace.store.blob_path
     check_calculator(spec, elements=elements, blob_path=blob_path, ensemble=settings.ensemble)
     if settings.ensemble == "npt":
-        check_no_vacuum(atoms)
+        check_no_vacuum(atoms, barostat=settings.barostat)
     if workspace.previous is not None:
         atoms = read_final_state(atoms, workspace.previous / FINAL)
         settings = settings.model_copy(update={"minimise": False})
@@ -142,19 +142,25 @@ def build_dynamics(calculation: Calculation, workspace: Workspace, settings: Mol
     )
 
 
-def check_no_vacuum(atoms: Atoms) -> None:
-    """A barostat along z needs matter all the way; a slab in vacuum would be pulled apart or collapse.
+def check_no_vacuum(atoms: Atoms, *, barostat: Barostat = "normal") -> None:
+    """A barostat needs matter all the way; a slab in vacuum would be pulled apart or collapse.
+
+    Args:
+        atoms: the structure.
+        barostat: `normal` changes the cell along its third vector, the others along all three.
 
     Raises:
-        InputError: if there is a gap along z.
+        InputError: if there is a gap along a vector that changes.
     """
-    heights = np.sort(atoms.get_scaled_positions(wrap=True)[:, 2])
-    gap_A = float(np.diff(heights, append=heights[0] + 1.0).max() * atoms.cell.cellpar()[2])
-    if gap_A > _LARGEST_GAP_A:
-        raise InputError(
-            f"ensemble is npt, but the cell has {gap_A:.1f} Å of vacuum along z, more than {_LARGEST_GAP_A:g} Å: "
-            "use ensemble nvt, or a cell without vacuum (vacuum_A: 0)."
-        )
+    scaled = atoms.get_scaled_positions(wrap=True)
+    for axis in (2,) if barostat == "normal" else (0, 1, 2):
+        heights = np.sort(scaled[:, axis])
+        gap_A = float(np.diff(heights, append=heights[0] + 1.0).max() * atoms.cell.cellpar()[axis])
+        if gap_A > _LARGEST_GAP_A:
+            raise InputError(
+                f"ensemble is npt, but the cell has {gap_A:.1f} Å of vacuum along {'xyz'[axis]}, more than "
+                f"{_LARGEST_GAP_A:g} Å: use ensemble nvt, or a cell without vacuum (vacuum_A: 0)."
+            )
 
 
 def compute_segment(

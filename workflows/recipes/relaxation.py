@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
@@ -32,11 +32,11 @@ class RelaxationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    force_tolerance_eV_per_A: Annotated[float, Field(gt=0)] = 0.02
-    max_steps: Annotated[int, Field(gt=0)] = 1000
-    algorithm: Literal["fire", "cg"] = "fire"
-    relax_cell_z: bool = False
-    fixed_regions: tuple[str, ...] = ()
+    force_tolerance_eV_per_A: float = Field(default=0.02, gt=0, description="largest force at the end, as --max-force")
+    max_steps: int = Field(default=1000, gt=0, description="steps at most, as --max-steps")
+    algorithm: Literal["fire", "cg"] = Field(default="fire", description="fire, or conjugate gradients")
+    relax_cell_z: bool = Field(default=False, description="whether the height of the cell along z relaxes, too")
+    fixed_regions: tuple[str, ...] = Field(default=(), description="regions of the structure whose atoms do not move")
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ def _read_sampled(path: Path, start: Atoms) -> list[Atoms]:
             return sampled
         if frame.step == 0:
             continue
+        if len(frame.take("id")) != len(start):  # atoms were lost: the cell has flown apart
+            return sampled
         atoms = _to_atoms(frame, start)
         if not np.isfinite(atoms.positions).all() or len(neighbor_list("i", atoms, _SMALLEST_DISTANCE_A)):
             return sampled

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from ase.calculators.emt import EMT
 
-from structures.errors import InputError
+from structures.errors import InputError, SetupError
 from workflows.calculators.registry import (
     CALCULATORS,
     build_ase_calculator,
@@ -11,7 +11,9 @@ from workflows.calculators.registry import (
     check_calculator,
     get_capabilities,
 )
+from workflows.calculators.resolve import build_calculator_spec
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import AS_TEACHER, IN_FLOWS, IN_ONE_FILE_COMMANDS, IN_PYTHON, Wording
 
 DESCRIPTOR = "species K Bi Sn Sb\nrin 1.0\nrcut 6.0\n"
 
@@ -41,17 +43,28 @@ def test_unknown_calculator_gets_the_nearest_name() -> None:
 
 def test_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else object())
-    with pytest.raises(InputError, match=r"chgnet needs torch, not installed here: pip install 'alkaliflow\[mlip\]'"):
+    with pytest.raises(SetupError, match=r"chgnet needs torch, not installed here: .* -m pip install .*mlip"):
         check_calculator(CalculatorSpec("chgnet"), elements=["K"], blob_path=Path)
 
 
 def test_elements_the_potential_lacks_are_refused_by_name(pod: CalculatorSpec) -> None:
     message = (
         r"pod k-bi-sn-sb has no parameters for Pb, Zn \(it knows K, Bi, Sn, Sb\); "
-        r"use --calculator chgnet, or distil a potential"
+        r"use --calculator chgnet, or distil a potential: alkaliflow run potential-distillation "
+        r"--set 'alloy_elements=\[Pb, Zn\]'"
     )
     with pytest.raises(InputError, match=message):
-        check_calculator(pod, elements=["K", "Zn", "Pb"], blob_path=Path, label="k-bi-sn-sb")
+        check_calculator(
+            pod, elements=["K", "Zn", "Pb"], blob_path=Path, label="k-bi-sn-sb", wording=IN_ONE_FILE_COMMANDS
+        )
+    with pytest.raises(
+        InputError, match=r"use --set calculator.name=chgnet, or distil .* --set 'alloy_elements=\[Zn\]'"
+    ):
+        check_calculator(pod, elements=["K", "Zn"], blob_path=Path, wording=IN_FLOWS)
+    with pytest.raises(InputError, match=r"for Na .*; use --set calculator.name=chgnet$"):
+        check_calculator(pod, elements=["K", "Na"], blob_path=Path, wording=IN_FLOWS)
+    with pytest.raises(InputError, match=r"for Po .*; use another calculator or structure"):
+        check_calculator(pod, elements=["K", "Po"], blob_path=Path, wording=IN_FLOWS)
 
 
 def test_pod_has_all_its_species_as_types_in_its_own_order(pod: CalculatorSpec) -> None:
@@ -91,12 +104,13 @@ def test_calculator_by_import_path_is_made_afresh() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({}, "factory is None, needs 'package.module:factory'"),
+        ({}, "factory is 'None', needs 'package.module:factory'"),
         ({"factory": "ase.calculators.emt.EMT"}, "needs 'package.module:factory'"),
         ({"factory": "ase.calculators.emt:EMT"}, r"runs the code of ase.calculators.emt:EMT. .*trust_code: true"),
         ({"factory": "ase.calculators.emt:EMT", "trust_code": "yes"}, "trust_code: true"),
         ({"factory": "no.such:EMT", "trust_code": True}, "no.such:EMT cannot be imported"),
-        ({"factory": "ase.calculators.emt:EMTT", "trust_code": True}, "cannot be imported"),
+        ({"factory": "ase.calculators.emt:EMTT", "trust_code": True}, "ase.calculators.emt has no EMTT"),
+        ({"factory": "ase.calculators.emt:EMT", "trust_code": True, "arguments": 5}, "arguments is 5, needs names"),
         ({"factory": "ase.build:bulk", "trust_code": True, "arguments": {"name": "Cu"}}, "gave a Atoms, needs an ASE"),
         ({"factory": "ase.build:bulk", "trust_code": True, "arguments": {"x": 1}}, "does not take overrides.arguments"),
         ({"factory": "ase.units:fs", "trust_code": True}, "is no function or class"),
@@ -105,3 +119,51 @@ def test_calculator_by_import_path_is_made_afresh() -> None:
 def test_wrong_import_paths_are_refused(overrides: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         build_ase_calculator(CalculatorSpec("ase", overrides=overrides))
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "wording", "message"),
+    [
+        (
+            "ase",
+            "sigma",
+            IN_ONE_FILE_COMMANDS,
+            r"calculator\.sigma is not .* Did you mean calculator\.arguments\.sigma\?",
+        ),
+        ("ase", "trust", IN_FLOWS, r"calculator\.overrides\.trust is not .* mean calculator\.overrides\.trust_code\?"),
+        ("ase", "sigma", AS_TEACHER, r"Did you mean teacher\.overrides\.arguments\.sigma\?"),
+        (
+            "lammps",
+            "foo",
+            IN_PYTHON,
+            r"overrides\.foo is not a known key\. Known for calculator lammps: overrides\.elements",
+        ),
+        ("pod", "elements", IN_FLOWS, r"calculator\.overrides\.elements: calculator pod has no settings of its own"),
+        ("chgnet", "device", IN_FLOWS, "calculator chgnet has no settings of its own"),
+    ],
+)
+def test_settings_that_a_calculator_does_not_know_are_refused(
+    name: str, key: str, wording: Wording, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        build_calculator_spec(
+            name, potential="ase.calculators.emt:EMT", overrides={key: 4}, add_blob=str, wording=wording
+        )
+    with pytest.raises(InputError, match=message):
+        check_calculator(CalculatorSpec(name, overrides={key: 4}), elements=[], blob_path=Path, wording=wording)
+
+
+@pytest.mark.parametrize(
+    ("wording", "fix"),
+    [
+        (IN_ONE_FILE_COMMANDS, "--set calculator.trust_code=true"),
+        (IN_FLOWS, "--set calculator.overrides.trust_code=true"),
+        (AS_TEACHER, "--set teacher.overrides.trust_code=true"),
+        (IN_PYTHON, "overrides: {trust_code: true}"),
+    ],
+)
+def test_trust_is_asked_for_in_the_words_of_the_command(wording: Wording, fix: str) -> None:
+    spec = CalculatorSpec("ase", overrides={"factory": "ase.calculators.emt:EMT"})
+    with pytest.raises(SetupError) as caught:
+        check_calculator(spec, elements=["Cu"], blob_path=Path, wording=wording)
+    assert str(caught.value).endswith(f"If you trust it: {fix}")

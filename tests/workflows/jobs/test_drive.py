@@ -173,8 +173,14 @@ def test_slots_keep_within_the_cores_and_come_back() -> None:
 def test_memory_counts_as_slots() -> None:
     executor = LocalExecutor(cores=count_usable_cores(), memory_MB=1000.0)
     assert executor.count_slots(cores=1, memory_MB=999.0) == executor.cores
-    with pytest.raises(InputError, match="needs 1 cores and 2000 MB"):
+    with pytest.raises(
+        InputError, match=r"needs 2 GB of memory, this run may use 1 GB .*Set resources.memory_GB: 2 or"
+    ):
         executor.count_slots(cores=1, memory_MB=2000.0)
+    with pytest.raises(InputError, match=r"needs 99 cores .*may use \d+\. Set resources.ranks and resources.threads"):
+        executor.count_slots(cores=99, memory_MB=1.0)
+    with pytest.raises(InputError, match=r"needs 1e\+06 GB of memory.* Make the structure smaller"):
+        executor.count_slots(cores=1, memory_MB=1e9)
 
 
 def test_more_cores_than_there_are_is_refused() -> None:

@@ -24,6 +24,7 @@ from workflows.jobs.contract import Outcome
 from workflows.jobs.durable import read_sealed_json, seal, write_json
 from workflows.jobs.segments import Segment
 from workflows.jobs.store import Store
+from workflows.recipes.molecular_dynamics import check_no_vacuum
 
 SHORT = {
     "temperature_K": 60.0,
@@ -240,6 +241,27 @@ def test_npt_relaxes_the_stress_along_z(
     final = read_arrays(segments[-1].directory / "final.npz")
     assert final["cell_A"][2, 2] > cell[2, 2] + 0.1
     np.testing.assert_allclose(final["cell_A"][:2], cell[:2], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("barostat", ["isotropic", "anisotropic"])
+def test_npt_of_a_bulk_crystal_changes_what_its_barostat_says(
+    run: Run, argon: Atoms, lammps_spec: CalculatorSpec, store: Store, barostat: str
+) -> None:
+    cell = argon.cell.array.copy() * 0.97
+    argon.set_cell(cell, scale_atoms=True)
+    settings = {**SHORT, "ensemble": "npt", "barostat": barostat, "barostat_damping_fs": 150.0, "minimise": False}
+    run("molecular_dynamics", argon, lammps_spec, **settings)
+    final = read_arrays(find_segments(store, argon, lammps_spec, **settings)[-1].directory / "final.npz")
+    ratios = np.diag(final["cell_A"]) / np.diag(cell)
+    assert ratios.min() > 1.001
+    assert len(set(ratios.round(9))) == {"isotropic": 1, "anisotropic": 3}[barostat]
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_a_barostat_on_all_axes_refuses_vacuum_along_any(argon: Atoms, axis: int) -> None:
+    argon.center(vacuum=8.0, axis=axis)
+    with pytest.raises(InputError, match=f"of vacuum along {'xyz'[axis]}, more than 8 Å"):
+        check_no_vacuum(argon, barostat="isotropic")
 
 
 def test_dynamics_goes_on_from_other_dynamics(run: Run, small: Atoms, spec: CalculatorSpec, store: Store) -> None:

@@ -1,0 +1,139 @@
+"""What a run of `potassium-diffusion` will do: everything built and checked, its size told, nothing started."""
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from analysis.contact import RADIUS_SHARE
+from analysis.counting import largest_radius_A
+from analysis.crystal_order import find_deep_atoms
+from structures.alloy import format_alloy
+from structures.errors import InputError
+from structures.interface import ContactCell
+from structures.metal import POTASSIUM_MELTING_POINT_K
+from workflows.calculators.registry import check_calculator
+from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import IN_FLOWS
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.local import build_executor, count_usable_cores
+from workflows.jobs.store import Store
+from workflows.plan import Plan
+from workflows.potassium_cells import build_cells, build_geometries, find_elements
+from workflows.potassium_run import build_spec, find_fixed_regions
+from workflows.preflight import (
+    check_calculator_starts,
+    check_resources,
+    check_temperatures,
+    estimate_longest_timestep_fs,
+)
+
+# Atom-steps a second on one core, for the estimate of a plan; measured in docs/performance.md.
+SPEED = {"pod": 5.0e4, "lammps": 2.0e5, "chgnet": 1.2e3, "ase": 1.0e3}
+_BYTES_PER_ATOM_AND_FRAME, _BYTES_PER_ATOM_AND_SEGMENT = 12, 250
+
+
+def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
+    """Build and check everything a run needs, and say how large it is; starts nothing.
+
+    Raises:
+        InputError: if something in the configuration cannot be done.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        store = Store(Path(scratch))
+        spec = build_spec(config, store=store)
+        check_calculator(
+            spec,
+            elements=find_elements(config.structure),
+            blob_path=store.blob_path,
+            label=config.calculator.potential,
+            ensemble=config.dynamics.ensemble,
+            wording=IN_FLOWS,
+        )
+        cells = build_cells(config)
+        largest = max(cells.values(), key=lambda cell: len(cell.atoms))
+        check_run(config, largest=largest.atoms, spec=spec, store=store, cores=cores)
+    check_analysis(config, cells=cells)
+    dynamics = config.dynamics
+    n_atoms, n_runs = len(largest.atoms), len(cells) * config.replicas
+    n_steps = n_runs * dynamics.total_steps
+    n_segments = n_steps // dynamics.segment_steps
+    frames = n_steps // dynamics.frame_every_steps
+    disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
+    count = {element: largest.atoms.symbols.count(element) for element in sorted(set(largest.atoms.symbols))}
+    strain = max(map(abs, largest.strain_metal))
+    alloy = config.structure.alloy_file or format_alloy(config.structure.alloy)
+    return Plan(
+        system=f"{alloy}, {', '.join(cells)}; potassium strained by {100 * strain:.1f} %; "
+        + " ".join(f"{element}{number}" for element, number in count.items()),
+        calculator=f"{config.calculator.name} {config.calculator.potential}".strip(),
+        n_atoms=n_atoms,
+        n_runs=n_runs,
+        n_steps=n_steps,
+        n_segments=n_segments,
+        core_hours=n_steps * n_atoms / SPEED[config.calculator.name] / 3600,
+        disk_GB=disk_bytes / 1e9,
+        cores=cores or config.resources.cores or count_usable_cores(),
+        warnings=tuple(plan_warnings(config, atoms=largest.atoms)),
+        details={"composition": count, "cell_A": largest.atoms.cell.array.tolist()},
+    )
+
+
+def check_run(
+    config: PotassiumDiffusionConfig, *, largest: Atoms, spec: CalculatorSpec, store: Store, cores: int | None
+) -> None:
+    """Check what would end a run later: cores, memory, temperatures, and whether the calculator starts.
+
+    Raises:
+        InputError: names the value, the limit and the fix.
+    """
+    resources = config.resources
+    layout: dict[str, Any] = {"ranks": resources.ranks, "threads": resources.threads}
+    recipes = ("gap_scan", "relaxation", "molecular_dynamics")
+    check_resources(
+        [Calculation(recipe, structure=largest, **layout) for recipe in recipes],
+        executor=build_executor(cores=cores or resources.cores, memory_GB=resources.memory_GB),
+    )
+    fixed = np.isin(largest.arrays["region"], find_fixed_regions(config))
+    check_temperatures(config.dynamics, n_mobile=int((~fixed).sum()))
+    check_calculator_starts(largest, spec=spec, blob_path=store.blob_path, label=config.calculator.potential, **layout)
+
+
+def check_analysis(config: PotassiumDiffusionConfig, *, cells: dict[str, ContactCell]) -> None:
+    """Check that what the analysis is asked for can be measured in the cells.
+
+    Raises:
+        InputError: if the alloy has no inside, or a distribution function would reach beyond half the cell.
+    """
+    rdf_max_A = config.analysis.rdf_max_A
+    for case, geometry in build_geometries(config, cells=cells).items():
+        atoms = cells[case].atoms
+        find_deep_atoms(atoms.positions, regions=atoms.arrays["region"], cell_A=atoms.cell.array, geometry=geometry)
+        limit_A = RADIUS_SHARE * largest_radius_A(atoms.cell.array)
+        if rdf_max_A > limit_A:
+            lengths = " x ".join(f"{length:.1f}" for length in atoms.cell.lengths())
+            raise InputError(
+                f"analysis.rdf_max_A is {rdf_max_A:g}, needs at most {limit_A:.1f} Å, half of the smallest height of "
+                f"the cell ({lengths} Å). Set it, e.g. analysis.rdf_max_A: {math.floor(10 * limit_A) / 10:g}, or make "
+                "the cell larger."
+            )
+
+
+def plan_warnings(config: PotassiumDiffusionConfig, *, atoms: Atoms) -> list[str]:
+    """What to know before a run starts."""
+    warnings = []
+    if config.dynamics.temperature_K > POTASSIUM_MELTING_POINT_K:
+        warnings.append(
+            f"Potassium melts at {POTASSIUM_MELTING_POINT_K:g} K: at {config.dynamics.temperature_K:g} K it is liquid."
+        )
+    longest_fs = estimate_longest_timestep_fs(atoms)
+    if config.dynamics.timestep_fs > longest_fs:
+        warnings.append(
+            f"timestep_fs is {config.dynamics.timestep_fs:g}: with the lightest atoms here more than about "
+            f"{longest_fs:.1f} fs may drift or blow up."
+        )
+    return warnings
