@@ -31,11 +31,10 @@ from analysis.thermodynamics import read_thermodynamics
 from analysis.trajectory import read_trajectory, write_trajectory
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
-from workflows.calculators.resolve import find_potential_folder
 from workflows.configuration.sections import FS_PER_PS, CalculatorSection, DynamicsSection
 from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_arrays
-from workflows.jobs.durable import read_json
 from workflows.jobs.worker import collect_versions
+from workflows.known_limits import read_potential_card
 from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries
 from workflows.potassium_run import CaseData, RunFacts
 from workflows.potassium_warnings import collect_warnings, judge_order, judge_temperatures
@@ -246,9 +245,7 @@ def measure_temperatures(dynamics: DynamicsSection, *, data: CaseData) -> dict[s
 
 def describe_potential(calculator: CalculatorSection) -> dict[str, Any]:
     """Name, teacher and errors of an embedded potential, from its card; nothing for other calculators."""
-    if calculator.name != "pod":
-        return {}
-    card = read_json(find_potential_folder(calculator.potential) / "card.json")
+    card = read_potential_card(calculator)
     if card is None:
         return {}
     overall: dict[str, Any] = next((entry for entry in card["errors"]["held_out"] if entry["kind"] == "all"), {})
