@@ -243,7 +243,8 @@ def fit_front_law(time_ps: ArrayLike, *, depth_A: ArrayLike) -> Quantity:
 
     Args:
         time_ps: time since contact, shape (n_frames,), in ps.
-        depth_A: depth, shape (n_replicas, n_frames), in Å.
+        depth_A: depth gained since contact, shape (n_replicas, n_frames), in Å: one that starts above zero is no
+            power of time.
 
     Returns:
         The exponent and its interval over replicas.
