@@ -10,17 +10,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.common_cutoff import find_common_cutoff
 from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
-from analysis.contrast import Contrast, compute_contrast
+from analysis.contrast import Contrast, compute_contrast, count_replicas, show_depth
 from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_cores
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
-from analysis.penetration import DEFAULT_AREAL_DENSITY_PER_NM2, Penetration, combine_penetrations, compute_penetration
+from analysis.headline import ALL_ATOMS, CORE_COLUMNS
+from analysis.penetration import (
+    DEFAULT_AREAL_DENSITY_PER_NM2,
+    Penetration,
+    combine_penetrations,
+    compute_gain,
+    compute_penetration,
+)
 from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs, count_within
 from analysis.regions import Region
 from analysis.thermodynamics import Thermodynamics, compute_energy_released, find_worst_thermodynamics
 from analysis.trajectory import get_elements
-from analysis.uncertainty import Quantity
+from analysis.uncertainty import MIN_REPLICAS, Quantity
 from structures.dislocation import DipoleGeometry
 from structures.errors import InputError
 
@@ -199,8 +206,30 @@ def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, tem
         temperature_K=temperature_K,
         where="in the core columns" if in_core else "with the dislocation",
         where_control="in the same columns of the control" if in_core else "in the control",
+        region=CORE_COLUMNS if in_core else ALL_ATOMS,
         note="" if tracked or not in_core else "the cores were not tracked",
     )
+
+
+def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
+    """What a case alone says: the depth that all its atoms gained, in a sentence, with what would give it an error bar.
+
+    Args:
+        case: the case.
+        temperature_K: its temperature, in K.
+
+    Returns:
+        The sentence.
+    """
+    times, gain = case.penetration.time_ps, compute_gain(case.penetration.total)
+    sentence = (
+        f"Potassium went {show_depth(gain)} deeper ({case.label}, {ALL_ATOMS}) within "
+        f"{float(times[-1] - times[0]):.4g} ps of first contact ({count_replicas(case.n_replicas)}, "
+        f"{temperature_K:.4g} K)."
+    )
+    if gain.uncertainty is None:
+        return f"{sentence} One replica has no error bar: run at least {MIN_REPLICAS}."
+    return sentence
 
 
 def _analyse_run(

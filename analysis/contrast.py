@@ -1,6 +1,6 @@
 """Dislocation against control: how much deeper, by how many times, and whether that is resolved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, isfinite, sqrt
 from typing import Any
 
@@ -8,15 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
+from analysis.headline import ALL_ATOMS
 from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
 from structures.errors import InputError
 
 _MOST_REPLICAS = 200
+# As shown: a difference is that of the two numbers that a reader sees.
+_DECIMALS = 2
 
 
 @dataclass(frozen=True)
 class Contrast:
     """Depths that two cases gained since first contact, compared over replicas.
+
+    Gains are given to 0.01 Å, and so is their difference.
 
     Attributes:
         difference: gain with the dislocation minus that of the control, in Å.
@@ -28,6 +33,7 @@ class Contrast:
         n_replicas: replicas of the case that has fewer.
         resolved: at least five replicas, and the interval of the difference excludes zero.
         sentence: the answer in one sentence, with what would resolve it.
+        region: whose depths these are, see `analysis.headline`.
     """
 
     difference: Quantity
@@ -39,6 +45,7 @@ class Contrast:
     n_replicas: int
     resolved: bool
     sentence: str
+    region: str
 
     def to_json(self) -> dict[str, Any]:
         """The contrast as JSON values; estimate, low and high are those of the difference."""
@@ -48,6 +55,7 @@ class Contrast:
             "high": self.difference.high,
             "unit": "Å",
             "quantity": "difference of the depths gained since first contact",
+            "region": self.region,
             "n_replicas": self.n_replicas,
             "resolved": self.resolved,
             "sentence": self.sentence,
@@ -72,6 +80,7 @@ def compute_contrast(
     species_name: str = "Potassium",
     where: str = "in the core columns",
     where_control: str = "in the same columns of the control",
+    region: str = ALL_ATOMS,
     note: str = "",
 ) -> Contrast:
     """Compare the depths that replicas with a dislocation and their control gained since first contact.
@@ -89,6 +98,7 @@ def compute_contrast(
         species_name: what penetrates, for the sentence.
         where: where the gain of the dislocated case was taken, for the sentence.
         where_control: where that of the control was taken.
+        region: whose depths these are, see `analysis.headline`.
         note: what else a reader of the sentence must know.
 
     Returns:
@@ -102,20 +112,21 @@ def compute_contrast(
     with_line, without = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (dislocation_A, control_A))
     if with_line.size == 0 or without.size == 0:
         raise InputError(f"{with_line.size} replicas with and {without.size} without a dislocation; needs one of each")
-    gains = [compute_replica_mean(values, unit="Å") for values in (with_line, without)]
-    elsewhere = None if elsewhere_A is None else compute_replica_mean(elsewhere_A, unit="Å")
+    gains = [_round(compute_replica_mean(values, unit="Å")) for values in (with_line, without)]
+    elsewhere = None if elsewhere_A is None else _round(compute_replica_mean(elsewhere_A, unit="Å"))
     n_replicas = min(with_line.size, without.size)
-    value, low, high = _welch(with_line, without)
+    _, low, high = _welch(with_line, without)
+    value = round(gains[0].value - gains[1].value, _DECIMALS)
     resolved = bool(n_replicas >= MIN_REPLICAS and low is not None and high is not None and (low > 0 or high < 0))
     verdict = "resolved" if resolved else "not resolved"
     method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
     half = None if low is None or high is None else (high - low) / 2
     difference = Quantity(value, half, low, high, "Å", method, n_replicas, verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
-    beside = "" if elsewhere is None else f", {_with_error(elsewhere)} elsewhere in the same run"
-    facts = "; ".join(fact for fact in (f"{_count(n_replicas)}, {temperature_K:.4g} K", note) if fact)
+    beside = "" if elsewhere is None else f", {show_depth(elsewhere)} elsewhere in the same run"
+    facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
     head = (
-        f"{species_name} went {_with_error(gains[0])} deeper {where}{beside} and {_with_error(gains[1])} "
+        f"{species_name} went {show_depth(gains[0])} deeper {where}{beside} and {show_depth(gains[1])} "
         f"{where_control} within {time_ps:.4g} ps of first contact ({facts})"
     )
     numbers = _describe(difference, ratio=ratio)
@@ -124,7 +135,11 @@ def compute_contrast(
     depths = None
     if depths_A is not None:
         depths = compute_replica_mean(depths_A[0], unit="Å"), compute_replica_mean(depths_A[1], unit="Å")
-    return Contrast(difference, ratio, gains[0], gains[1], elsewhere, depths, n_replicas, resolved, sentence)
+    return Contrast(difference, ratio, gains[0], gains[1], elsewhere, depths, n_replicas, resolved, sentence, region)
+
+
+def _round(gain: Quantity) -> Quantity:
+    return replace(gain, value=round(gain.value, _DECIMALS))
 
 
 def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
@@ -151,25 +166,26 @@ def _compute_ratio(first: NDArray[np.float64], second: NDArray[np.float64], *, v
     return Quantity(value or float("nan"), half, low, high, "1", method, n_replicas, verdict)
 
 
-def _with_error(depth: Quantity) -> str:
+def show_depth(depth: Quantity) -> str:
     """Depth with its interval, as in a sentence."""
-    return f"{depth.value:.1f} Å" if depth.uncertainty is None else f"{depth.value:.1f} ± {depth.uncertainty:.1f} Å"
+    return f"{depth.value:.2f} Å" if depth.uncertainty is None else f"{depth.value:.2f} ± {depth.uncertainty:.2f} Å"
 
 
-def _count(n_replicas: int) -> str:
+def count_replicas(n_replicas: int) -> str:
     """Number of replicas in words."""
     return "1 replica" if n_replicas == 1 else f"{n_replicas} replicas"
 
 
 def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
     """Difference and ratio with their intervals."""
-    text = f"the difference to the control is {difference.value:.1f} Å"
+    text = f"the difference to the control is {difference.value:.2f} Å"
     if difference.low is not None:
-        text += f", 95 % interval {difference.low:.1f} to {difference.high:.1f} Å"
+        text += f", 95 % interval {difference.low:.2f} to {difference.high:.2f} Å"
     if ratio is None or not isfinite(ratio.value):
         return text
-    text += f"; ratio {ratio.value:.1f}"
-    return text if ratio.low is None else f"{text}, 95 % interval {ratio.low:.1f} to {ratio.high:.1f}"
+    if ratio.low is None:
+        return f"{text}; ratio {ratio.value:.2f}"
+    return f"{text}; ratio of geometric means {ratio.value:.2f}, 95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
 
 
 def _advise(

@@ -88,7 +88,7 @@ class CrystalOrder:
             f"the relaxation moved them by {self.relaxation_ratio:.2f}, dynamics by {self.relaxed_final_ratio:.2f} "
             f"({limit})"
         )
-        return f"{_VERDICTS[self.verdict]}: {numbers}{', so that nothing here is about dislocations' if lost else ''}."
+        return f"{_VERDICTS[self.verdict]}: {numbers}."
 
     def to_json(self) -> dict[str, Any]:
         """The finding as JSON values."""

@@ -2,13 +2,16 @@
 
     python examples/run_from_python.py [KEY=VALUE ...]     the preset demo; about 5 minutes on two cores
 
-What it computes stays in the store below runs/: run it again, and it only reads.
+What it computes stays in the store below runs/: run it again, and it only reads. Another configuration needs another
+directory than runs/from-python, and says so.
 """
 
 import sys
 from pathlib import Path
 
+from analysis.headline import find_answer
 from analysis.results import read_results
+from structures.errors import AlkaliflowError
 from workflows.configuration import resolve_config
 from workflows.prefect_settings import use_private_server
 from workflows.progress import listen
@@ -29,16 +32,19 @@ def main(*overrides: str) -> None:
         # Prefect reads its settings when it is imported, so it is imported after they are made.
         from workflows.potassium_diffusion import potassium_diffusion
 
-        config = resolved.config.model_dump(mode="json")
+        config = resolve_config(run.path / "config.yaml").config.model_dump(mode="json")
         report = potassium_diffusion(config=config, workdir=str(run.path), store=str(run.store))
 
     results = read_results(run.path)
-    print(results.observables["contrast"]["sentence"])
+    print(find_answer(results.observables))
     for case, found in results.observables["cases"].items():
         depth = found["penetration"]["final"]
-        print(f"{case}: {depth['value']} {depth['unit']}, uncertainty {depth['uncertainty']}, {depth['verdict']}")
+        print(f"{case}, depth, all K: {depth['value']:.2f} {depth['unit']} ({depth['verdict']})")
     print(report)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except AlkaliflowError as error:
+        sys.exit(str(error))

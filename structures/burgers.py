@@ -201,8 +201,8 @@ def _sentence(
             if circuit.steps != want or circuit.agreement < SMALLEST_AGREEMENT
         ]
         return (
-            f"{len(wrong)} of {len(circuits)} Burgers circuits ({', '.join(dict.fromkeys(wrong))}) do not give what "
-            "was built: the crystal around the cores is disturbed."
+            f"{len(wrong)} of {len(circuits)} Burgers circuits (around {', '.join(dict.fromkeys(wrong))}) did not "
+            "give the Burgers vector that was built: the crystal around the cores is disturbed."
         )
     moves = ", ".join("not found" if glide is None else f"{glide / magnitude_A:+.1f} b" for glide in glide_A)
     kept = f"All {len(circuits)} Burgers circuits give b, −b and 0 as built"

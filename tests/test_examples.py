@@ -2,6 +2,9 @@
 
 import ast
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,33 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def test_a_configuration_resolves(path: Path) -> None:
     config = resolve_config(path).config
     assert config.replicas >= 1
+
+
+def run_from_python(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "XDG_CACHE_HOME": str(folder / "cache")}
+    environment["ALKALIFLOW_SLOTS"] = str(folder / "slots")
+    command = [sys.executable, str(EXAMPLES / "run_from_python.py"), *overrides]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_mistake_in_a_key_is_told_without_a_traceback(tmp_path: Path) -> None:
+    told = run_from_python(tmp_path, "dynamics.temprature_K=300")
+    assert told.returncode == 1
+    assert told.stderr == "--set: dynamics.temprature_K is not a known key. Did you mean temperature_K?\n"
+
+
+@pytest.mark.slow
+def test_the_flow_runs_from_python_with_one_case_too(tmp_path: Path) -> None:
+    small = [
+        *("structure.repeats=[6, 3, 1]", "structure.metal_thickness_A=8", "structure.anchor_thickness_A=2"),
+        *("structure.cases=[control]", "analysis.interface_width_A=2", "dynamics.segment_ps=0.15"),
+        *("dynamics.heat_ps=0.15", "dynamics.equilibrate_ps=0", "dynamics.production_ps=0.15"),
+        "dynamics.frame_every_ps=0.03",
+    ]
+    told = run_from_python(tmp_path, *small)
+    assert told.returncode == 0, told.stderr
+    assert "(control, all K) after 0.3 ps (1 replica, 50 K)" in told.stdout
+    assert "control, depth, all K: " in told.stdout
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)

@@ -137,6 +137,9 @@ def build_key_values(results: Results) -> dict[str, str | int | float | bool]:
         settings = results.config.get(section) or {}
         # ase.db keeps the word "calculator" for itself.
         pairs |= {("method" if name == "name" else name): settings.get(name) for name in names}
+    own_alloy = results.system.get("alloy") or {}
+    if "file" in own_alloy:
+        pairs |= {"alloy": own_alloy["formula"], "alloy_file": own_alloy["file"]}
     for path, quantity in find_quantities(build_json_value(contrast)):
         pairs[f"contrast_{'_'.join(path)}"] = quantity["value"]
     return _clean(pairs)

@@ -1,9 +1,11 @@
 """The cells of the flow `potassium-diffusion`: potassium on an alloy with dislocations and on the same without."""
 
+from pathlib import Path
+
 from ase import Atoms
 
 from analysis.contact_geometry import ContactGeometry, build_contact_geometry
-from structures.alloy import build_rotated_alloy, resolve_alloy
+from structures.alloy import build_rotated_alloy, format_alloy, resolve_alloy
 from structures.checks import check_cell_for_cutoff
 from structures.decoration import decorate
 from structures.dislocation import DislocationDipole, build_dislocation_dipole
@@ -87,6 +89,13 @@ def find_elements(structure: StructureSection) -> list[str]:
     alloy = read_side(structure.alloy_file, region="alloy")
     record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
     return sorted({*metal.symbols, *(alloy.symbols if alloy is not None else record.composition)})
+
+
+def name_alloy(structure: StructureSection) -> str:
+    """What people call the alloy: its file, its name or its composition."""
+    if structure.alloy_file is not None:
+        return Path(structure.alloy_file).name
+    return format_alloy(structure.alloy)
 
 
 def read_side(path: str | None, *, region: str) -> Atoms | None:

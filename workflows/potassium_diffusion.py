@@ -22,7 +22,7 @@ from workflows.jobs.local import build_executor
 from workflows.jobs.store import Finished, Store
 from workflows.potassium_cells import DISLOCATION, build_cells
 from workflows.potassium_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
-from workflows.potassium_results import publish_results
+from workflows.potassium_results import publish_once, publish_results
 from workflows.potassium_run import RunFacts, build_spec, find_fixed_regions
 from workflows.prefect_stage import run_stage
 from workflows.progress import report
@@ -119,7 +119,7 @@ def potassium_diffusion(
     dynamics = run_stage(run_dynamics, run, relaxed=relaxed)
     keys = {"gap_A": gap_A, "relaxed": relaxed, "proof": proof, "dynamics": dynamics, "all": run.keys}
     write_json(Path(workdir) / KEYS_FILE, keys)
-    answer, report_path = run_stage(publish_results, run, gap_A=gap_A, relaxed=relaxed, proof=proof, dynamics=dynamics)
+    answer, report_path = run_stage(publish_once, run, gap_A=gap_A, relaxed=relaxed, proof=proof, dynamics=dynamics)
     create_markdown_artifact(f"{answer}\n\nReport: {report_path}", key="potassium-diffusion")
     return str(report_path)
 

@@ -11,7 +11,6 @@ from ase import Atoms
 from analysis.contact import RADIUS_SHARE
 from analysis.counting import largest_radius_A
 from analysis.crystal_order import find_deep_atoms
-from structures.alloy import format_alloy
 from structures.errors import InputError
 from structures.interface import ContactCell
 from structures.metal import POTASSIUM_MELTING_POINT_K
@@ -24,7 +23,7 @@ from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.jobs.store import Store
 from workflows.known_limits import find_known_limits
 from workflows.plan import Plan
-from workflows.potassium_cells import build_cells, build_geometries, find_elements
+from workflows.potassium_cells import build_cells, build_geometries, find_elements, name_alloy
 from workflows.potassium_run import build_spec, find_fixed_regions
 from workflows.preflight import (
     check_calculator_starts,
@@ -67,7 +66,7 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
     disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
     count = {element: largest.atoms.symbols.count(element) for element in sorted(set(largest.atoms.symbols))}
     strain = max(map(abs, largest.strain_metal))
-    alloy = config.structure.alloy_file or format_alloy(config.structure.alloy)
+    alloy = name_alloy(config.structure)
     return Plan(
         system=f"{alloy}, {', '.join(cells)}; potassium strained by {100 * strain:.1f} %; "
         + " ".join(f"{element}{number}" for element, number in count.items()),

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,45 +11,62 @@ import numpy as np
 from ase import Atoms
 from ase.io import read
 
-from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, share_cutoffs
+from analysis.contact import (
+    ContactCase,
+    compare_contact_cases,
+    compute_contact_case,
+    describe_contact_case,
+    share_cutoffs,
+)
 from analysis.crystal_order import (
     CrystalOrder,
     combine_crystal_orders,
     compute_crystal_order,
     compute_neighbour_distance,
 )
+from analysis.headline import find_answer
 from analysis.region_temperature import (
     RegionTemperature,
     compute_region_temperatures,
     summarise_region_temperatures,
 )
-from analysis.report import MAX_FRAMES, ViewerCase, ViewerData, write_report
-from analysis.results import Provenance, Reference, Results, build_json_value, write_results
+from analysis.report import MAX_FRAMES, REPORT_FILE, ViewerCase, ViewerData, write_report
+from analysis.results import Provenance, Results, build_json_value, read_results, write_results
 from analysis.tables import write_tables
 from analysis.thermodynamics import read_thermodynamics
 from analysis.trajectory import read_trajectory, write_trajectory
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
+from workflows.configuration.potassium_diffusion import StructureSection
+from workflows.configuration.resolve import find_structure_files, replace_value
 from workflows.configuration.sections import FS_PER_PS, CalculatorSection, DynamicsSection
 from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_arrays
+from workflows.jobs.durable import compute_sha256
 from workflows.jobs.worker import collect_versions
 from workflows.known_limits import read_potential_card
-from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries
+from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries, name_alloy
+from workflows.potassium_references import collect_references
 from workflows.potassium_run import CaseData, RunFacts
-from workflows.potassium_warnings import collect_warnings, judge_order, judge_temperatures
+from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
+from workflows.published import is_published, note_published
 
 _GUARD_FRAMES = 20
 _MEV_PER_EV = 1000.0
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
-REFERENCES = (
-    Reference("Metastable multi-element nanoalloys as anodes, Adv. Funct. Mater. 2024", "10.1002/adfm.202412551"),
-    Reference("Proper orthogonal descriptors, J. Comput. Phys. 480, 112030 (2023)", "10.1016/j.jcp.2023.112030"),
-    Reference("CHGNet (teacher of the potential), Nat. Mach. Intell. 5, 1031 (2023)", "10.1038/s42256-023-00716-3"),
-    Reference("LAMMPS, Comput. Phys. Commun. 271, 108171 (2022)", "10.1016/j.cpc.2021.108171"),
-    Reference("MDAnalysis, J. Comput. Chem. 32, 2319 (2011)", "10.1002/jcc.21787"),
-    Reference("freud, Comput. Phys. Commun. 254, 107275 (2020)", "10.1016/j.cpc.2020.107275"),
-    Reference("ASE, J. Phys.: Condens. Matter 29, 273002 (2017)", "10.1088/1361-648X/aa680e"),
-)
+
+
+def publish_once(run: RunFacts, **found: Any) -> tuple[str, Path]:  # noqa: ANN401 (as `publish_results` has them)
+    """As `publish_results`; what the run's directory holds already is not made again."""
+    if is_published(run.workdir, made_from=describe_making(run, **found)):
+        return find_answer(read_results(run.workdir).observables), run.workdir / REPORT_FILE
+    return publish_results(run, **found)
+
+
+def describe_making(run: RunFacts, **found: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON values)
+    """All that results and report depend on, but for the code."""
+    made_from = {"config": describe_config(run), "found": found, "keys": run.keys, "versions": collect_versions()}
+    plain: dict[str, Any] = build_json_value(made_from)
+    return plain
 
 
 def publish_results(
@@ -84,11 +100,13 @@ def publish_results(
     results = Results(
         flow="potassium-diffusion",
         status="completed",
-        config=run.config.model_dump(mode="json"),
-        system=describe_system(data, gap_A=gap_A, proof=proof) | describe_potential(run.config.calculator),
+        config=describe_config(run),
+        system=describe_sides(run.config.structure, atoms=data[next(iter(data))].relaxed)
+        | describe_system(data, gap_A=gap_A, proof=proof)
+        | describe_potential(run.config.calculator),
         observables=build_json_value(observables),
         warnings=(
-            *(warning for case, order in orders.items() for warning in judge_order(order, case=case)),
+            *judge_orders(orders),
             *(
                 warning
                 for case, found in temperatures.items()
@@ -96,7 +114,7 @@ def publish_results(
             ),
             *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, proof=proof),
         ),
-        references=REFERENCES,
+        references=collect_references(run.config.calculator.name),
         provenance=describe_provenance(run, dynamics=dynamics),
     )
     results_path = write_results(results, directory=run.workdir)
@@ -109,7 +127,9 @@ def publish_results(
     report_path = write_report(results, viewer=build_viewer(run, data=data, cases=cases), directory=run.workdir)
     structure = data[next(iter(data))].relaxed
     catalogue.record(results, structure=structure, results_path=results_path, directory=run.store.root / "catalogue")
-    return str(observables.get("contrast", {}).get("sentence", "One case alone: no contrast.")), report_path
+    making = describe_making(run, gap_A=gap_A, relaxed=relaxed, proof=proof, dynamics=dynamics)
+    note_published(run.workdir, made_from=making)
+    return str(observables["answer"]), report_path
 
 
 def collect_cases(
@@ -183,11 +203,43 @@ def build_observables(
     observables: dict[str, Any] = {
         "cases": {case: {**part.to_json(), "crystal_order": orders[case].to_json()} for case, part in cases.items()}
     }
+    temperature_K = run.config.dynamics.temperature_K
     if {DISLOCATION, CONTROL} <= set(cases):
-        temperature_K = run.config.dynamics.temperature_K
         contrast = compare_contact_cases(cases[DISLOCATION], control=cases[CONTROL], temperature_K=temperature_K)
-        observables["contrast"] = contrast.to_json()
-    return observables
+        return observables | {"answer": contrast.sentence, "contrast": contrast.to_json()}
+    (case,) = cases.values()
+    return observables | {"answer": describe_contact_case(case, temperature_K=temperature_K)}
+
+
+def describe_config(run: RunFacts) -> dict[str, Any]:
+    """The resolved configuration; files in the run's directory are named from there, as its `config.yaml` does."""
+    document = run.config.model_dump(mode="json")
+    here = run.workdir.resolve()
+    for location, path in find_structure_files(run.config).items():
+        if path.is_relative_to(here):
+            replace_value(document, location, value=str(path.relative_to(here)))
+    return document
+
+
+def describe_sides(structure: StructureSection, *, atoms: Atoms) -> dict[str, Any]:
+    """What stands on either side of the interface, as counted in the cell that was used, and where it came from."""
+    is_metal = atoms.arrays["region"] == "potassium"
+    built = {
+        "alloy": {"name": name_alloy(structure), "origin": "A7 structure, random decoration"},
+        "metal": {"name": "potassium", "origin": "bcc"},
+    }
+    files = {"alloy": structure.alloy_file, "metal": structure.potassium_file}
+    sides = {}
+    for side, chosen in (("alloy", ~is_metal), ("metal", is_metal)):
+        path = files[side]
+        facts = built[side] if path is None else {"file": Path(path).name, "sha256": compute_sha256(Path(path))}
+        sides[side] = {"formula": count_elements(atoms[chosen]), **facts}
+    return sides
+
+
+def count_elements(atoms: Atoms) -> str:
+    """Elements and their numbers, by name: "Bi120Sb120"."""
+    return "".join(f"{element}{atoms.symbols.count(element)}" for element in sorted(set(atoms.symbols)))
 
 
 def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -> dict[str, Any]:
@@ -265,15 +317,17 @@ def describe_provenance(run: RunFacts, *, dynamics: Mapping[str, Sequence[str]])
     """Where the numbers come from."""
     walls = {name: run.finished(key).wall_time_s for name, key in run.keys.items()}
     engine = run.finished(next(iter(dynamics.values()))[0]).values.get("engine", {})
-    command = ["alkaliflow", "run", "potassium-diffusion", str(run.workdir / "config.yaml")]
+    structure = run.config.structure
+    files = {Path(path).name: compute_sha256(path) for path in find_structure_files(run.config).values()}
+    decoration = {"decoration": structure.seed} if structure.alloy_file is None else {}
     return Provenance(
         versions=collect_versions() | {"engine": f"{engine.get('engine')} {engine.get('engine_version')}"},
-        checksums=dict(run.calculator.models),
-        seeds={"decoration": run.config.structure.seed, "velocities": list(run.config.seeds)},
+        checksums={**run.calculator.models, **files},
+        seeds={**decoration, "velocities": list(run.config.seeds)},
         keys=dict(run.keys),
         wall_times_s=walls,
         machine={"host": platform.node(), "processor": engine.get("cpu"), "cores": os.cpu_count()},
-        command=shlex.join(command),
+        command="alkaliflow run potassium-diffusion config.yaml",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

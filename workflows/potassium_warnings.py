@@ -11,12 +11,23 @@ from workflows.known_limits import find_known_limits
 from workflows.potassium_cells import DISLOCATION
 from workflows.potassium_run import CaseData, RunFacts
 
+_CIRCUITS = (
+    "A Burgers circuit is a closed walk from bond to bond around a core or a pair of cores, here of three sizes each; "
+    "mapped onto the perfect crystal it fails to close by the Burgers vector b of what it goes around."
+)
 
-def judge_order(order: CrystalOrder, *, case: str) -> list[ResultWarning]:
-    """What is left to say of a crystal that is none."""
-    if order.verdict == "crystal":
-        return []
-    return [ResultWarning("red" if order.verdict == "lost" else "amber", f"{case.capitalize()}: {order.sentence}")]
+
+def judge_orders(orders: Mapping[str, CrystalOrder]) -> list[ResultWarning]:
+    """What is left to say of crystals that are none, and of dislocations in them if there were any."""
+    lost = "; nothing here is about dislocations" if DISLOCATION in orders else "; the depth is not one in the crystal"
+    warnings = []
+    for case, order in orders.items():
+        text = f"{case.capitalize()}: {order.sentence}"
+        if order.verdict == "lost":
+            warnings.append(ResultWarning("red", f"{text.removesuffix('.')}{lost}."))
+        elif order.verdict == "disordering":
+            warnings.append(ResultWarning("amber", text))
+    return warnings
 
 
 def judge_temperatures(found: Mapping[str, RegionTemperature], *, case: str, thermostat: str) -> list[ResultWarning]:
@@ -77,5 +88,5 @@ def collect_warnings(
         warnings.append(ResultWarning("amber", "The potential's teacher (CHGNet) is not verified against DFT here."))
     if DISLOCATION in relaxed:
         text = "The kind of dislocation is ours, a basal edge: the publication names none."
-        warnings.append(ResultWarning("amber", f"{text} Relaxed cell: {proof}"))
+        warnings.append(ResultWarning("amber", f"{text} Relaxed cell: {proof} {_CIRCUITS}"))
     return warnings

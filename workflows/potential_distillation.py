@@ -171,7 +171,7 @@ def build_results(config: PotentialDistillationConfig, potential: DistilledPoten
         status="completed",
         config=config.model_dump(mode="json"),
         system={"elements": list(config.elements), "potential": str(potential.directory)},
-        observables={"sentence": write_sentence(card), "card": card},
+        observables={"answer": write_sentence(card), "card": card},
         warnings=tuple(write_warnings(card)),
         references=tuple(
             Reference(text=entry["reference"], doi=entry["doi"])

@@ -18,7 +18,13 @@ from pydantic import BaseModel
 from analysis.results import write_text_atomically
 from structures.errors import InputError
 from workflows import run_lock
-from workflows.configuration.resolve import config_sha256, write_yaml
+from workflows.configuration.resolve import (
+    config_sha256,
+    find_input_files,
+    find_structure_files,
+    replace_value,
+    write_yaml,
+)
 from workflows.configuration.yaml_files import read_yaml_file
 from workflows.jobs.durable import compute_sha256, create_json, read_json, write_json
 from workflows.jobs.store import explain_storage_trouble
@@ -29,6 +35,7 @@ RUN_FILE = "run.json"
 STATE_FILE = "state.json"
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
+INPUTS = "inputs"
 MIN_FREE_MB = 50
 _BYTES_PER_MB = 1e6
 _HEADER = "# Resolved configuration of a run. Continue it with: alkaliflow resume "
@@ -46,7 +53,8 @@ class RunDirectory:
         created: ISO 8601 time.
         version: of the alkaliflow that created it.
         origin: where the configuration came from (preset, file, overrides).
-        input_files: absolute path → SHA-256 of the files that the configuration names.
+        input_files: path → SHA-256 of the files that the configuration names: structures as copied into the
+            directory, below `inputs`; a potential where it lies.
     """
 
     path: Path
@@ -114,7 +122,7 @@ class RunDirectory:
             InputError: if one is missing or was changed.
         """
         for name, digest in self.input_files.items():
-            path = Path(name)
+            path = self.path / name
             if not path.is_file() or compute_sha256(path) != digest:
                 what = "was changed after this run began" if path.is_file() else "is missing"
                 raise InputError(
@@ -139,9 +147,11 @@ def open_run(
     config: BaseModel,
     store: Path,
     origin: Mapping[str, Any] | None = None,
-    input_files: Mapping[str, str] | None = None,
 ) -> RunDirectory:
     """Create a run directory, or open that of the same run again, and lock it for this process.
+
+    Structures that the configuration names are copied into it, and its `config.yaml` names the copies, so that the
+    directory has what a rerun needs.
 
     Args:
         path: the directory; it may exist if it is empty or holds this very run.
@@ -149,7 +159,6 @@ def open_run(
         config: the resolved configuration.
         store: root of the store.
         origin: where the configuration came from.
-        input_files: path → SHA-256 of the files that the configuration names.
 
     Raises:
         InputError: if it holds something else, another process works on it, or it cannot be written.
@@ -164,14 +173,29 @@ def open_run(
         run_lock.acquire(path)
         if not (path / RUN_FILE).exists():
             document = _describe(flow=flow, config=config, store=store)
-            document |= {"origin": dict(origin or {}), "input_files": dict(input_files or {})}
-            write_text_atomically(path / CONFIG_FILE, text=f"{_HEADER}{path}\n{write_yaml(config)}")
+            portable, copies = _name_copies(config)
+            checksums = find_input_files(config)
+            named = {copies.get(name, name): digest for name, digest in checksums.items()}
+            document |= {"origin": dict(origin or {}), "input_files": named}
+            write_text_atomically(path / CONFIG_FILE, text=f"{_HEADER}{path}\n{write_yaml(portable)}")
+            for source, copy in copies.items():
+                (path / copy).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, path / copy)
             # last: with it the directory is a run
             create_json(path / RUN_FILE, document)
         run = RunDirectory.read(path)
         _check_same(run, flow=flow, config=config)
     run.check_input_files()
     return run
+
+
+def _name_copies(config: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
+    """The configuration as plain data with structures named by their copies, and file → copy."""
+    document, copies = config.model_dump(mode="json"), {}
+    for location, path in find_structure_files(config).items():
+        copies[str(path)] = f"{INPUTS}/{location[-1]}/{path.name}"
+        replace_value(document, location, value=copies[str(path)])
+    return document, copies
 
 
 def _describe(*, flow: str, config: BaseModel, store: Path) -> dict[str, Any]:
@@ -191,7 +215,7 @@ def _check_foreign(path: Path) -> None:
         raise InputError(f"{path}: is a file, needs a directory. Choose another with --workdir.")
     ours = {run_lock.LOCK_FILE, "lost+found"}
     if path.is_dir() and is_begun(path / CONFIG_FILE):
-        ours.add(CONFIG_FILE)
+        ours |= {CONFIG_FILE, INPUTS}
     found = sorted(entry.name for entry in path.iterdir() if entry.name not in ours) if path.is_dir() else []
     foreign = [name for name in found if not name.startswith(f".{CONFIG_FILE}.")]
     if foreign:
@@ -215,10 +239,11 @@ def _check_same(run: RunDirectory, *, flow: str, config: BaseModel) -> None:
     if run.flow != flow:
         raise InputError(f"{run.path}: holds a run of {run.flow}, needs one of {flow}. {advice}")
     if run.config_sha256 != config_sha256(config):
-        changed = find_differences(run.read_config(), config.model_dump(mode="json"))
+        changed = find_differences(run.read_config(), _name_copies(config)[0])
         shown = "; ".join(f"{key} is {old} there and {new} now" for key, (old, new) in list(changed.items())[:3])
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""  # noqa: PLR2004 (as many as are shown)
-        raise InputError(f"{run.path}: holds another run: {shown or 'its configuration was edited'}{more}. {advice}")
+        edited = "its configuration was edited, or a file that it names"
+        raise InputError(f"{run.path}: holds another run: {shown or edited}{more}. {advice}")
 
 
 def find_differences(old: Mapping[str, Any], new: Mapping[str, Any], *, prefix: str = "") -> dict[str, tuple[Any, Any]]:

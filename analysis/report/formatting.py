@@ -9,6 +9,9 @@ NARROW = "\u202f"
 LARGEST_PLAIN = 1e5
 MAX_DECIMALS = 5
 SMALLEST_GROUPED = 10_000
+# Lengths all have the same decimals, so that a difference is that of the numbers shown.
+LENGTH_DECIMALS = 2
+SMALLEST_LENGTH_A = 0.01
 
 # Ends of names that are units; the longest match wins.
 UNITS = {
@@ -88,15 +91,18 @@ def count_decimals(uncertainty: float) -> int:
 
 
 def format_quantity(quantity: dict[str, Any]) -> str:
-    """A quantity with its uncertainty to two significant digits and its unit, as in 14.2 ± 2.1 Å."""
+    """A quantity with its uncertainty to two significant digits and its unit, as in 312 ± 14 K; lengths to 0.01 Å."""
     value, uncertainty = quantity.get("value"), quantity.get("uncertainty")
     unit = format_unit(quantity.get("unit"))
     tail = f"{NARROW}{unit}" if unit and unit != "1" else ""
     if value is None:
         return ABSENT
     if not uncertainty or not math.isfinite(uncertainty):
-        return f"{format_number(value, digits=3)}{tail}"
-    decimals = count_decimals(uncertainty)
+        plain = (
+            _fix(value, decimals=LENGTH_DECIMALS) if _is_length(value, unit=unit) else format_number(value, digits=3)
+        )
+        return f"{plain}{tail}"
+    decimals = LENGTH_DECIMALS if _is_length(uncertainty, unit=unit) else count_decimals(uncertainty)
     if abs(value) >= LARGEST_PLAIN or decimals > MAX_DECIMALS:
         return f"({format_number(value, digits=3)} ± {format_number(uncertainty, digits=2)}){tail}"
     return f"{_fix(value, decimals=decimals)} ± {_fix(uncertainty, decimals=decimals)}{tail}"
@@ -108,9 +114,16 @@ def format_interval(quantity: dict[str, Any]) -> str:
     if low is None or high is None:
         return ABSENT
     decimals = count_decimals((high - low) / 2) if high > low else MAX_DECIMALS + 1
+    if _is_length(high - low, unit=format_unit(quantity.get("unit"))):
+        decimals = LENGTH_DECIMALS
     if max(abs(low), abs(high)) >= LARGEST_PLAIN or decimals > MAX_DECIMALS:
         return f"{format_number(low, digits=3)} – {format_number(high, digits=3)}"
     return f"{_fix(low, decimals=decimals)} – {_fix(high, decimals=decimals)}"
+
+
+def _is_length(number: float, *, unit: str) -> bool:
+    """Whether a number is a length that 0.01 Å can show."""
+    return unit == "Å" and SMALLEST_LENGTH_A <= abs(number) < LARGEST_PLAIN
 
 
 def keep_together(text: str) -> str:

@@ -4,7 +4,6 @@ from typing import Any
 
 from analysis.report.formatting import format_number, join_words
 from analysis.results import Reference, Results
-from structures.alloy import format_alloy
 
 
 def build_methods(results: Results) -> list[str]:
@@ -42,15 +41,12 @@ def _pick(config: dict[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def _describe_structure(results: Results) -> str:
-    alloy = _pick(results.config, "structure.alloy")
-    if alloy is None:
+    alloy, metal = (results.system.get(side) for side in ("alloy", "metal"))
+    if not (isinstance(alloy, dict) and isinstance(metal, dict)):
         return ""
-    alloy = format_alloy(alloy)
     n_atoms = results.system.get("n_atoms")
     size = f" of {n_atoms} atoms" if isinstance(n_atoms, int) else ""
-    sentences = [
-        f"Periodic cells{size} of {alloy} (A7 structure, random decoration) in contact with bcc potassium were built."
-    ]
+    sentences = [f"Periodic cells{size} were built of {_describe_side(alloy)} in contact with {_describe_side(metal)}."]
     if "dislocation" in (_pick(results.config, "structure.cases") or ["dislocation"]):
         sentences.append(_describe_dislocations(results))
     vacuum_A = _pick(results.config, "structure.vacuum_A")
@@ -59,6 +55,13 @@ def _describe_structure(results: Results) -> str:
         side = f"faced {vacuum_A:g} Å of vacuum" if vacuum_A else "touched the other face of the alloy"
         sentences.append(f"The potassium was {thickness_A:g} Å thick; its far side {side}.")
     return " ".join(sentences)
+
+
+def _describe_side(side: dict[str, Any]) -> str:
+    """What was used: as built here, or a file that its checksum identifies."""
+    if "file" in side:
+        return f"{side['formula']} as given in {side['file']} (SHA-256 {side['sha256'][:12]}…)"
+    return f"{side['name']} ({side['formula']}, {side['origin']})"
 
 
 def _describe_dislocations(results: Results) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.headline import find_answer, find_comparisons, find_final_depths, name_depth
 from analysis.report.formatting import (
     ABSENT,
     flatten,
@@ -13,7 +14,6 @@ from analysis.report.formatting import (
     format_quantity,
     join_words,
 )
-from analysis.report.plots.contrast import find_comparisons, find_final_depths
 from analysis.results import Results
 from analysis.tables import find_quantities
 
@@ -38,12 +38,9 @@ class Tile:
 
 
 def build_answer(results: Results) -> str:
-    """The answer of a run in one sentence: that of the contrast, else the final numbers, else the status."""
-    contrast = results.observables.get("contrast")
-    if isinstance(contrast, dict) and contrast.get("sentence"):
-        return str(contrast["sentence"])
-    if answer := results.observables.get("answer"):
-        return str(answer)
+    """The answer of a run in one sentence: its own, else that of the contrast, the final numbers or the status."""
+    if answer := find_answer(results.observables):
+        return answer
     depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
     if depths:
         return f"Potassium went deeper by {join_words(depths)} since first contact."
@@ -54,7 +51,7 @@ def build_tiles(results: Results) -> list[Tile]:
     """Depth gained by each case, and the contrast, as large numbers."""
     contrast = results.observables.get("contrast") or {}
     tiles = [
-        Tile(label=label, value=format_quantity(quantity), note=f"depth gained · {_note(quantity)}", case=number)
+        Tile(f"{label}: {name_depth(results.observables)}", format_quantity(quantity), _note(quantity), number)
         for number, (label, quantity) in enumerate(find_final_depths(results.observables))
     ]
     resolved = "resolved" if contrast.get("resolved") else "not resolved"
@@ -133,11 +130,24 @@ def _observable_tables(observables: dict[str, Any]) -> list[Table]:
             row = (f"{format_pair(names[2])} · {case}", *_format_cells(quantity))
             listed.setdefault(format_label(names[-1]), []).append(row)
             continue
-        words = [format_label(name) for name in names]
+        words = _label_depth(names) or [format_label(name) for name in names]
         single.append((" · ".join([case, *words[1:]] if case else words), *_format_cells(quantity)))
     tables = [Table("Observables", header, tuple(single))]
     tables += [Table(f"Observables: {name}", header, tuple(sorted(rows))) for name, rows in listed.items()]
     return [table for table in tables if table.rows]
+
+
+def _label_depth(names: list[str]) -> list[str]:
+    """Case and name of a depth or its gain, told by the place where it stands; nothing for other quantities."""
+    kinds = {"final": "depth", "gain": "depth gained"}
+    match names:
+        case [case, "penetration", kind] if kind in kinds:
+            return [case, f"{kinds[kind]}, all K"]
+        case [case, "penetration", "by_region", "core", kind] if kind in kinds:
+            return [case, f"{kinds[kind]}, core columns"]
+        case [case, "penetration", "by_region", region, kind] if kind in kinds:
+            return [case, f"{kinds[kind]}, {region} (K outside the core columns)"]
+    return []
 
 
 def _format_cells(quantity: dict[str, Any]) -> tuple[str, ...]:

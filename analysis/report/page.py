@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from analysis.headline import define_depth
 from analysis.report.colours import CORE_COLOUR, element_colour, element_radius_A, region_colour
 from analysis.report.formatting import keep_together
 from analysis.report.methods import build_bibtex, build_methods
@@ -53,6 +54,7 @@ def build_report_html(results: Results, *, viewer: ViewerData | None) -> str:
             results=results,
             answer=build_answer(results),
             tiles=build_tiles(results),
+            definition=define_depth(observables),
             trust=compute_trust(results),
             strip=draw_strip(shown) if shown else {},
             labels={name: case.label for name, case in shown.cases.items()} if shown else {},

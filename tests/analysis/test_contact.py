@@ -7,7 +7,13 @@ import pytest
 from ase import Atoms
 from MDAnalysis import Universe
 
-from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, share_cutoffs
+from analysis.contact import (
+    ContactCase,
+    compare_contact_cases,
+    compute_contact_case,
+    describe_contact_case,
+    share_cutoffs,
+)
 from analysis.contact_geometry import build_contact_geometry
 from analysis.trajectory import build_universe
 from structures.alloy import resolve_alloy
@@ -98,6 +104,7 @@ def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:
     assert "deeper in the core columns, " in found.sentence
     assert " elsewhere in the same run and " in found.sentence
     assert "in the same columns of the control" in found.sentence
+    assert found.to_json()["region"] == "core columns"
     assert "(2 replicas, 300 K)" in found.sentence
 
 
@@ -118,6 +125,15 @@ def test_both_cases_count_within_one_cutoff_a_pair() -> None:
         assert [part.coordination_number is not None for part in parts] == [
             part.cutoff_A is not None and bool(np.isfinite(part.g).any()) for part in parts
         ]
+
+
+def test_a_case_alone_says_depth_time_temperature_and_replicas() -> None:
+    case = analyse("control")
+    gain = case.penetration.to_json()["gain"]
+    assert describe_contact_case(case, temperature_K=50) == (
+        f"Potassium went {gain['value']:.2f} ± {gain['uncertainty']:.2f} Å deeper (control, all K) within "
+        f"{case.penetration.time_ps[-1]:.4g} ps of first contact (2 replicas, 50 K)."
+    )
 
 
 def test_case_without_replicas_is_refused() -> None:

@@ -1,5 +1,10 @@
+import re
+from decimal import Decimal
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
 from analysis.contrast import compute_contrast
@@ -24,9 +29,9 @@ def test_interval_is_welchs() -> None:
 def test_sentence_gives_numbers_interval_and_replicas() -> None:
     sentence = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).sentence
     assert sentence == (
-        "Potassium went 14.2 ± 1.8 Å deeper in the core columns and 6.3 ± 1.8 Å in the same columns of the control "
-        "within 10 ps of first contact (5 replicas, 300 K): the difference to the control is 7.9 Å, 95 % interval "
-        "5.8 to 10.0 Å; ratio 2.3, 95 % interval 1.7 to 3.0."
+        "Potassium went 14.20 ± 1.81 Å deeper in the core columns and 6.30 ± 1.79 Å in the same columns of the control "
+        "within 10 ps of first contact (5 replicas, 300 K): the difference to the control is 7.90 Å, 95 % interval "
+        "5.78 to 10.02 Å; ratio of geometric means 2.29, 95 % interval 1.73 to 3.03."
     )
 
 
@@ -41,13 +46,22 @@ def test_sentence_says_what_happened_elsewhere_and_that_cores_were_not_tracked()
         note="the cores were not tracked",
     )
     assert found.sentence.startswith(
-        "Potassium went 3.1 Å deeper in the core columns, 3.8 Å elsewhere in the same run and 1.4 Å in the same "
+        "Potassium went 3.10 Å deeper in the core columns, 3.80 Å elsewhere in the same run and 1.40 Å in the same "
         "columns of the control within 12 ps of first contact (1 replica, 50 K; the cores were not tracked): "
-        "the difference to the control is 1.7 Å"
+        "the difference to the control is 1.70 Å"
     )
     values = found.to_json()
     assert values["elsewhere_gain_A"]["value"] == 3.8
     assert values["dislocation_depth_A"]["value"] == 5.3
+
+
+@given(st.tuples(*[st.floats(0.5, 40).map(lambda depth: [depth])] * 2))
+def test_the_difference_is_that_of_the_numbers_shown(depths: tuple[list[float], list[float]]) -> None:
+    found = compute_contrast(depths[0], control_A=depths[1], time_ps=10, temperature_K=300)
+    shown = [Decimal(text) for text in re.findall(r"(-?\d+\.\d\d) Å", found.sentence)]
+    assert shown[2] == shown[0] - shown[1]
+    values = (found.dislocation_gain, found.control_gain, found.difference)
+    assert [Decimal(f"{value.value:.2f}") for value in values] == shown
 
 
 def test_contrast_does_not_depend_on_the_order_of_replicas() -> None:

@@ -56,8 +56,9 @@ def refuse(*arguments: str) -> str:
 
 
 def run(*sets: str, elements: str = ALLOY) -> list[str]:
-    given = ("calculator.name=lammps", "calculator.potential=all.pair", elements, "structure.repeats=[6, 3, 3]")
-    small = (*given, "structure.dislocation.arrangement=dipole", "structure.metal_thickness_A=8")
+    built = ("structure.repeats=[6, 3, 3]", "structure.dislocation.arrangement=dipole")
+    given = ("calculator.name=lammps", "calculator.potential=all.pair", elements, "structure.metal_thickness_A=8")
+    small = given if any("alloy_file" in text for text in sets) else (*given, *built)
     sets = (*small, "dynamics.temperature_K=300", *sets)
     return ["run", "potassium-diffusion", "--preset", "demo", *(word for text in sets for word in ("--set", text))]
 

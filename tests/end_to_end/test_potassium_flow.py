@@ -93,6 +93,12 @@ class Place:
         found = {label: self.store.result(key) for label, key in self.keys(workdir).items()}
         return {label: result for label, result in found.items() if isinstance(result, Finished) and result.segments}
 
+    def dynamics_start(self, workdir: str, case: str) -> Path:
+        """The relaxed cell that the dynamics of a case began with."""
+        result = self.store.result(self.keys(workdir)[f"relax, {case}"])
+        assert isinstance(result, Finished)
+        return result.files["relaxed"]
+
     def results(self, workdir: str) -> dict[str, Any]:
         results: dict[str, Any] = json.loads((self.path / workdir / "results.json").read_text())
         return results
@@ -173,6 +179,14 @@ def test_an_identical_run_computes_nothing(place: Place) -> None:
     assert ": running" not in output
     assert place.keys("again") == place.keys("first")
     assert place.results("again")["observables"] == place.results("first")["observables"]
+
+
+def test_an_equal_run_in_its_own_directory_leaves_its_files_as_they_are(place: Place) -> None:
+    made = [place.path / "first" / name for name in ("results.json", "report.html", "tables/quantities.csv")]
+    times = [path.stat().st_mtime_ns for path in made]
+    output = place.call(*place.run_arguments("first"))
+    assert place.results("first")["observables"]["answer"] in output
+    assert [path.stat().st_mtime_ns for path in made] == times
 
 
 def test_a_longer_run_computes_only_what_is_new(place: Place) -> None:
@@ -260,6 +274,43 @@ def test_show_list_and_job_show_know_the_run(place: Place, monkeypatch: pytest.M
     by_hand = subprocess.run(["/bin/sh", "-e", "-c", command], capture_output=True, text=True, check=False)
     assert by_hand.returncode == 0, by_hand.stdout[-500:] + by_hand.stderr
     assert "Total wall time" in by_hand.stdout
+
+
+def test_a_slab_of_ones_own_is_what_the_record_names(place: Place, tmp_path: Path) -> None:
+    built = read(place.dynamics_start("first", "control"), format="extxyz")
+    assert isinstance(built, Atoms)
+    slab = built[built.arrays["region"] != "potassium"]
+    slab.symbols[slab.symbols == "Sn"] = "Sb"
+    slab.write(tmp_path / "bisb.vasp", format="vasp", sort=True)
+    digest = compute_sha256(tmp_path / "bisb.vasp")
+    sets = [text for text in SMALL if "repeats" not in text and "dislocation" not in text]
+    sets += ["structure.cases=[control]", f"structure.alloy_file={tmp_path / 'bisb.vasp'}", "structure.max_strain=0.1"]
+    sets += ["dynamics.equilibrate_ps=0", "dynamics.production_ps=0.15"]
+    words = [word for text in sets for word in ("--set", text)]
+    output = place.call("run", "potassium-diffusion", "--preset", "demo", *words, "--workdir", "own")
+    (tmp_path / "bisb.vasp").unlink()
+
+    results = place.results("own")
+    formula = "Bi72Sb144"
+    assert results["system"]["alloy"] == {"formula": formula, "file": "bisb.vasp", "sha256": digest}
+    assert results["provenance"]["checksums"]["bisb.vasp"] == digest
+    assert "decoration" not in results["provenance"]["seeds"]
+    assert "alloy" not in results["config"]["structure"]
+    assert results["config"]["structure"]["alloy_file"] == "inputs/alloy_file/bisb.vasp"
+    report = (place.path / "own" / "report.html").read_text()
+    assert f"{formula} as given in bisb.vasp (SHA-256 {digest[:12]}…)" in report.replace("\N{NO-BREAK SPACE}", " ")
+    assert "M-BiSnSb" not in json.dumps(results)
+    assert str(tmp_path) not in json.dumps({**results, "provenance": {}})
+    (row,) = catalogue.search(f"alloy={formula}", directory=place.store.root / "catalogue")
+    assert row["alloy_file"] == "bisb.vasp"
+    assert "(control, all K) after 0.3 ps (1 replica, 300 K)" in results["observables"]["answer"]
+    for told in (output, place.call("list", "."), place.call("show", "own"), report):
+        assert results["observables"]["answer"][:40] in told.replace("\N{NO-BREAK SPACE}", " ")
+    moved = (place.path / "own").rename(tmp_path / "moved")
+    assert results["provenance"]["command"] == "alkaliflow run potassium-diffusion config.yaml"
+    again = place.call("run", "potassium-diffusion", str(moved / "config.yaml"), "--workdir", str(tmp_path / "rerun"))
+    assert results["observables"]["answer"] in again
+    assert ": running" not in again
 
 
 def test_a_dry_run_builds_and_starts_nothing(tmp_path: Path) -> None:

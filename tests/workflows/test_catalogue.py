@@ -71,6 +71,12 @@ def test_values_that_ase_refuses_are_made_fit() -> None:
     assert "replicas" not in pairs
 
 
+def test_an_alloy_of_ones_own_is_found_by_its_formula_and_its_file() -> None:
+    own = {"formula": "Bi120Sb120", "file": "bisb.vasp", "sha256": "3f" * 32}
+    pairs = build_key_values(Results("f", "completed", system={"alloy": own}, config={"structure": {}}))
+    assert (pairs["alloy"], pairs["alloy_file"]) == ("Bi120Sb120", "bisb.vasp")
+
+
 @pytest.mark.parametrize("kind", ["lock file", "sqlite"])
 def test_a_lock_of_another_delays_but_never_blocks(kind: str, atoms: Atoms, tmp_path: Path) -> None:
     record(make(300.0), structure=atoms, results_path=tmp_path / "a", directory=tmp_path)

@@ -14,6 +14,7 @@ from workflows.configuration import (
     PRESETS,
     DynamicsSection,
     PotassiumDiffusionConfig,
+    config_sha256,
     find_input_files,
     resolve_config,
     write_yaml,
@@ -318,6 +319,48 @@ def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path, monkeypa
     assert config.structure.alloy_file == str(alloy)
     assert config.structure.potassium_file == str(metal)
     assert set(find_input_files(config)) == {str(alloy), str(metal)}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("alloy", "S-BiSnSb"),
+        ("a_A", "4.5"),
+        ("z", "0.23"),
+        ("repeats", "[2, 2, 1]"),
+        ("dislocation.arrangement", "dipole"),
+        ("seed", "3"),
+    ],
+)
+def test_what_a_slab_of_ones_own_makes_meaningless_is_refused(key: str, value: str, tmp_path: Path) -> None:
+    alloy = write(tmp_path / "slab.vasp", "x")
+    message = refuse(f"structure.alloy_file={alloy}", f"structure.{key}={value}")
+    name = key.partition(".")[0]
+    assert f"structure.{name} is " in message
+    assert f"has no effect with alloy_file: that slab is taken as it is. Take out {name}, or alloy_file." in message
+
+
+@pytest.mark.parametrize("preset", [None, "demo", "paper-002"])
+def test_a_slab_of_ones_own_leaves_no_trace_of_an_alloy_that_was_not_built(preset: str | None, tmp_path: Path) -> None:
+    sets = [f"structure.alloy_file={write(tmp_path / 'slab.vasp', 'x')}"]
+    config = resolve_config(preset=preset, sets=sets).config
+    unused = {"alloy", "a_A", "c_A", "z", "repeats", "dislocation", "seed"}
+    assert not unused & set(config.model_dump(mode="json")["structure"])
+    assert unused < set(resolve_config(preset=preset).config.model_dump(mode="json")["structure"])
+    assert PotassiumDiffusionConfig.model_validate(config.model_dump(mode="json"), strict=False) == config
+    text = write_commented_yaml(resolve_config(preset=preset).config, flow="f", preset="p", notes={})
+    assert text.count("(not with alloy_file)") == len(unused)
+
+
+def test_equal_files_are_equal_wherever_they_lie(tmp_path: Path) -> None:
+    for folder, content in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "slab.vasp", content)
+    first, same, other = (
+        config_sha256(resolve_config(sets=[f"structure.alloy_file={tmp_path / folder / 'slab.vasp'}"]).config)
+        for folder in "abc"
+    )
+    assert first == same != other
 
 
 def test_a_file_that_is_missing_is_named() -> None:

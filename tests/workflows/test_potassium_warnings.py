@@ -1,9 +1,31 @@
-"""What a reader is warned of."""
+"""What a reader is warned of follows from what was run."""
 
 import numpy as np
+import pytest
 
+from analysis.crystal_order import CrystalOrder
 from analysis.region_temperature import RegionTemperature
-from workflows.potassium_warnings import judge_temperatures
+from workflows.potassium_warnings import judge_orders, judge_temperatures
+
+
+def make_order(ratio: float) -> CrystalOrder:
+    return CrystalOrder(np.zeros(1), np.full(1, ratio), np.zeros(1), 0.0, 3.0, 9)
+
+
+def test_a_crystal_needs_no_warning() -> None:
+    assert judge_orders({"control": make_order(0.1)}) == []
+
+
+@pytest.mark.parametrize(("cases", "is_said"), [(("dislocation", "control"), True), (("control",), False)])
+def test_dislocations_are_spoken_of_where_there_are_some(cases: tuple[str, ...], *, is_said: bool) -> None:
+    warnings = judge_orders({case: make_order(0.3) for case in cases})
+    assert [warning.severity for warning in warnings] == ["red"] * len(cases)
+    assert all(("dislocations" in warning.text) is is_said for warning in warnings)
+
+
+def test_a_crystal_on_its_way_out_is_told_softly() -> None:
+    (warning,) = judge_orders({"control": make_order(0.15)})
+    assert (warning.severity, warning.text) == ("amber", f"Control: {make_order(0.15).sentence}")
 
 
 def build_region(name: str, *, temperature_K: float) -> RegionTemperature:

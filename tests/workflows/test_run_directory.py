@@ -186,16 +186,49 @@ def test_the_state_is_kept_and_added_to(tmp_path: Path) -> None:
 
 
 def test_an_input_file_that_changed_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "alloy.cif"
+    path = tmp_path / "potential.in"
     path.write_text("a")
-    digest = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"  # SHA-256 of "a"
-    open_run(tmp_path / "run", flow=FLOW, config=CONFIG, store=tmp_path, input_files={str(path): digest})
+    config = resolve_config(sets=["calculator.name=lammps", f"calculator.potential={path}"]).config
+    make(tmp_path / "run", config)
     path.write_text("b")
-    with pytest.raises(InputError, match=r"alloy\.cif: was changed after this run began"):
-        make(tmp_path / "run")
+    with pytest.raises(InputError, match=r"potential\.in: was changed after this run began"):
+        make(tmp_path / "run", config)
     path.unlink()
-    with pytest.raises(InputError, match=r"alloy\.cif: is missing"):
-        make(tmp_path / "run")
+    with pytest.raises(InputError, match=r"potential\.in: is missing"):
+        make(tmp_path / "run", config)
+
+
+def with_own_alloy(path: Path) -> PotassiumDiffusionConfig:
+    return resolve_config(sets=["structure.cases=[control]", f"structure.alloy_file={path}"]).config
+
+
+def test_structures_are_copied_and_the_copies_are_what_the_run_names(tmp_path: Path) -> None:
+    original = tmp_path / "disk" / "slab.vasp"
+    original.parent.mkdir()
+    original.write_text("a slab")
+    run = make(tmp_path / "run", with_own_alloy(original))
+    copy = run.path / "inputs" / "alloy_file" / "slab.vasp"
+    assert copy.read_text() == "a slab"
+    assert str(tmp_path / "disk") not in (run.path / "config.yaml").read_text()
+    assert make(tmp_path / "run", with_own_alloy(original)) == run
+    original.unlink()
+    run_lock.release(run.path)
+    moved = run.path.rename(tmp_path / "elsewhere")
+    config = resolve_config(moved / "config.yaml").config
+    assert config.structure.alloy_file == str(moved / "inputs" / "alloy_file" / "slab.vasp")
+    assert make(moved, config).config_sha256 == run.config_sha256
+    (moved / "inputs" / "alloy_file" / "slab.vasp").write_text("another slab")
+    with pytest.raises(InputError, match="a file that it names"):
+        make(moved, config)
+
+
+def test_a_structure_that_changed_is_another_run(tmp_path: Path) -> None:
+    original = tmp_path / "slab.vasp"
+    original.write_text("a slab")
+    make(tmp_path / "run", with_own_alloy(original))
+    original.write_text("another slab")
+    with pytest.raises(InputError, match="holds another run: its configuration was edited, or a file that it names"):
+        make(tmp_path / "run", with_own_alloy(original))
 
 
 @pytest.mark.parametrize(

@@ -92,10 +92,9 @@ def build_answer(directory: RunDirectory) -> Answer:
 
 def find_sentence(results: "Results") -> str:
     """The answer in one sentence, as the report has it."""
-    for place in (results.observables.get("contrast"), results.observables):
-        if isinstance(place, Mapping) and place.get("sentence"):
-            return str(place["sentence"])
-    return f"{results.flow}: {results.status}."
+    from analysis.headline import find_answer
+
+    return find_answer(results.observables) or f"{results.flow}: {results.status}."
 
 
 def _tabulate(results: "Results") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
@@ -103,7 +102,12 @@ def _tabulate(results: "Results") -> tuple[tuple[str, ...], tuple[tuple[str, ...
     cases = results.observables.get("cases")
     if not isinstance(cases, Mapping):
         return (), ()
-    header = ("case", "replicas", "depth (Å)", "K inside", "frames outside the trained domain")
+    from analysis.headline import ALL_ATOMS, find_final_depths, name_depth
+
+    headline, all_atoms = name_depth(results.observables), f"depth gained, {ALL_ATOMS}"
+    depths = dict(find_final_depths(results.observables))
+    more = (f"{all_atoms} (Å)",) if headline != all_atoms else ()
+    header = ("case", "replicas", f"{headline} (Å)", *more, "K inside at the end", "frames outside the trained domain")
     rows = []
     for name, case in cases.items():
         penetration, guard = case.get("penetration") or {}, case.get("guard") or {}
@@ -112,7 +116,8 @@ def _tabulate(results: "Results") -> tuple[tuple[str, ...], tuple[tuple[str, ...
             (
                 str(case.get("label", name)),
                 str(case.get("replicas", "")),
-                show_quantity(penetration.get("final")),
+                show_quantity(depths.get(str(case.get("label", name)))),
+                *(show_quantity(penetration.get("gain")) for _ in more),
                 f"{inside[-1]:.3g}" if inside else "-",
                 f"{100 * guard['fraction']:.1f} %" if guard.get("fraction") is not None else "-",
             )

@@ -73,9 +73,8 @@ def run(
     """Run a flow from a preset, a file, or both.
 
     Values come from the defaults, then the preset, then the file, then --set; each one over those before it. What the
-    store already has is used: an identical run returns at once, a longer one computes only what is new.
+    store already has is used: an identical run computes nothing again, a longer one only what is new.
     """
-    from workflows.configuration.resolve import find_input_files
     from workflows.prefect_settings import start_private_server
 
     entry = find_flow(flow)
@@ -89,7 +88,7 @@ def run(
     with _signals_stop():
         server = start_private_server()  # gets ready while structures are built
         plan = _plan(entry, config=resolved.config, cores=cores)
-        from workflows.run_directory import choose_path, open_run
+        from workflows.run_directory import CONFIG_FILE, choose_path, open_run
 
         _check_store(find_store(store), plan=plan)
         name = config.stem if config is not None else preset or entry.default_preset
@@ -99,11 +98,11 @@ def run(
             config=resolved.config,
             store=find_store(store),
             origin=resolved.provenance(),
-            input_files=find_input_files(resolved.config),
         )
         if fresh:
             directory.record(salt=uuid.uuid4().hex, keys={})
-        _execute(entry, config=resolved.config, directory=directory, plan=plan, manner=manner, server=server)
+        config_there = entry.resolve(directory.path / CONFIG_FILE).config  # names the copies in the directory
+        _execute(entry, config=config_there, directory=directory, plan=plan, manner=manner, server=server)
 
 
 def resume(

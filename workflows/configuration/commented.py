@@ -50,7 +50,7 @@ def _lines(section: BaseModel, *, depth: int) -> Iterator[str]:
             yield ""
         after_section = isinstance(value, BaseModel)
         if isinstance(value, BaseModel):
-            yield from _with_comment(f"{indent}{name}:", comment=field.description or "")
+            yield from _with_comment(f"{indent}{name}:", comment=describe(name, field=field))
             yield from _lines(value, depth=depth + 1)
         elif isinstance(value, Mapping) and len(show_yaml(value)) > LINE_LENGTH // 2:
             yield from _with_comment(f"{indent}{name}:", comment=describe(name, field=field))
@@ -88,6 +88,8 @@ def describe(name: str, *, field: FieldInfo) -> str:
     """The comment of a key: what it is, its unit and its choices."""
     unit = unit_of(name)
     text = (field.description or "") + (f" [{unit}]" if unit else "")
+    if isinstance(field.json_schema_extra, dict) and (other := field.json_schema_extra.get("unused_with")):
+        text += f" (not with {other})"
     choices = choices_in(field.annotation)
     hidden = [choice for choice in choices if choice not in text]
     return f"{text} ({' | '.join(choices)})" if hidden else text

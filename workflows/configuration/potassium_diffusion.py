@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from structures.burgers_vector import check_basal_edge
 from structures.errors import InputError
@@ -20,6 +20,8 @@ from workflows.configuration.sections import (
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Repeat = Annotated[int, Field(gt=0, le=10_000)]
 Case = Literal["dislocation", "control"]
+# Of the alloy that is built here: beside a file of the user's own these would be ignored in silence.
+BUILT_ONLY: dict[str, Any] = {"unused_with": "alloy_file"}
 
 
 class DislocationSection(ConfigModel):
@@ -51,20 +53,29 @@ class StructureSection(ConfigModel):
     alloy: str | dict[str, Positive] = Field(
         default="M-BiSnSb",
         description="a name, e.g. M-BiSnSb or S-BiSnSb, or a composition, e.g. {Bi: 1, Sn: 1, Sb: 1}",
+        json_schema_extra=BUILT_ONLY,
     )
-    a_A: Positive | None = Field(default=None, description="lattice constant a; null: that of the alloy by name")
-    c_A: Positive | None = Field(default=None, description="lattice constant c; null: that of the alloy by name")
+    a_A: Positive | None = Field(
+        default=None, description="lattice constant a; null: that of the alloy by name", json_schema_extra=BUILT_ONLY
+    )
+    c_A: Positive | None = Field(
+        default=None, description="lattice constant c; null: that of the alloy by name", json_schema_extra=BUILT_ONLY
+    )
     z: Annotated[float, Field(gt=0, lt=0.5)] | None = Field(
-        default=None, description="internal coordinate z of the A7 structure; null: that of the alloy by name"
+        default=None,
+        description="internal coordinate z of the A7 structure; null: that of the alloy by name",
+        json_schema_extra=BUILT_ONLY,
     )
     repeats: tuple[Repeat, Repeat, Repeat] = Field(
-        default=(12, 6, 4), description="cells along x (a), y (c) and z (7.6 Å, the depth); 12 atoms each"
+        default=(12, 6, 4),
+        description="cells along x (a), y (c) and z (7.6 Å, the depth); 12 atoms each",
+        json_schema_extra=BUILT_ONLY,
     )
     alloy_file: str | None = Field(
         default=None,
         min_length=1,
-        description="your own alloy (CIF, POSCAR, extxyz) in place of the built one: an upright cell, its third vector "
-        "normal to the first two, which span the interface; its vacuum is not used; needs cases: [control]",
+        description="your own slab of alloy (CIF, POSCAR, extxyz) in place of the built one: upright, the third "
+        "cell vector normal to the first two, which span the interface; its vacuum is not used; needs cases: [control]",
         json_schema_extra={"format": "path"},
     )
     potassium_file: str | None = Field(
@@ -73,7 +84,9 @@ class StructureSection(ConfigModel):
         description="your own potassium (CIF, POSCAR, extxyz) in place of bcc: the conventional cell of the crystal",
         json_schema_extra={"format": "path"},
     )
-    dislocation: DislocationSection = Field(default=DislocationSection(), description="the dislocation")
+    dislocation: DislocationSection = Field(
+        default=DislocationSection(), description="the dislocation", json_schema_extra=BUILT_ONLY
+    )
     metal_thickness_A: Positive = Field(default=20.0, description="thickness of the potassium")
     gap_A: Literal["scan"] | Positive = Field(
         default="scan", description="distance of potassium and alloy at the start; scan: the one of lowest energy"
@@ -88,7 +101,7 @@ class StructureSection(ConfigModel):
     cases: tuple[Case, ...] = Field(
         default=("dislocation", "control"), min_length=1, description="which of the two cells to run"
     )
-    seed: Seed = Field(default=1, description="which random decoration of the alloy")
+    seed: Seed = Field(default=1, description="which random decoration of the alloy", json_schema_extra=BUILT_ONLY)
 
     @model_validator(mode="after")
     def check_cases(self) -> Self:
@@ -111,6 +124,29 @@ class StructureSection(ConfigModel):
         except InputError as error:
             raise ValueError(f"alloy is {show_value(self.alloy)}: {error}") from None
         return self
+
+    @model_validator(mode="after")
+    def check_unused(self) -> Self:
+        """What was set and has no effect was meant to have one."""
+        for name in self._unused():
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if value != default:
+                shown = "set" if isinstance(value, ConfigModel) else show_value(value)
+                raise ValueError(
+                    f"{name} is {shown}, but has no effect with alloy_file: that slab is taken as it is. "
+                    f"Take out {name}, or alloy_file."
+                )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = dump(self)
+        return {name: value for name, value in data.items() if name not in self._unused()}
+
+    def _unused(self) -> tuple[str, ...]:
+        """Keys without effect: with a file, those of the alloy that is built otherwise."""
+        fields = type(self).model_fields.items() if self.alloy_file is not None else ()
+        return tuple(name for name, found in fields if found.json_schema_extra == BUILT_ONLY)
 
 
 class AnalysisSection(ConfigModel):

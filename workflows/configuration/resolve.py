@@ -49,26 +49,47 @@ class ResolvedConfig(Generic[Model]):
 
 
 def config_sha256(config: BaseModel) -> str:
-    """Checksum of the resolved configuration; equal configurations have equal ones, however they were written."""
-    text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    """Checksum of the resolved configuration; equal ones have equal checksums, wherever their structure files lie."""
+    document = config.model_dump(mode="json")
+    for location, path in find_structure_files(config).items():
+        replace_value(document, location, value=hashlib.sha256(path.read_bytes()).hexdigest())
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_yaml(config: BaseModel) -> str:
+def write_yaml(config: BaseModel | Mapping[str, Any]) -> str:
     """The resolved configuration as YAML, every value written out."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None)
+    document = config.model_dump(mode="json") if isinstance(config, BaseModel) else dict(config)
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 
 def find_input_files(config: BaseModel) -> dict[str, str]:
     """Files that a configuration names → SHA-256."""
-    found: dict[str, str] = {}
-    for location, _ in _path_fields(type(config)):
+    files = _find_files(config, kinds={"path", "path-or-name"}).values()
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def find_structure_files(config: BaseModel) -> dict[Location, Path]:
+    """Where a configuration names a file that stands for itself, a structure → that file; a potential may name more."""
+    return _find_files(config, kinds={"path"})
+
+
+def _find_files(config: BaseModel, *, kinds: set[str]) -> dict[Location, Path]:
+    found: dict[Location, Path] = {}
+    for location, kind in _path_fields(type(config)):
         value: object = config
         for key in location:
             value = getattr(value, str(key), None)
-        if isinstance(value, str) and Path(value).is_absolute() and Path(value).is_file():
-            found[value] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+        if kind in kinds and isinstance(value, str) and Path(value).is_absolute() and Path(value).is_file():
+            found[location] = Path(value)
     return found
+
+
+def replace_value(document: dict[str, Any], location: Location, *, value: object) -> None:
+    """Put a value in place in a configuration that is plain data."""
+    for key in location[:-1]:
+        document = document[str(key)]
+    document[str(location[-1])] = value
 
 
 def resolve(
@@ -105,6 +126,7 @@ def resolve(
     if path is not None:
         _merge(data, read_yaml_file(path), model=model, origins=origins, origin=str(path))
     problems = [problem for text in sets if (problem := _apply_set(data, text, origins=origins)) is not None]
+    _drop_unused(data, model=model, origins=origins)
     config = _validate(data, model=model, origins=origins, problems=problems, folder=_folder(path))
     named = {".".join(map(str, key)): origin for key, origin in origins.items()}
     return ResolvedConfig(config=config, preset=preset, path=path, sets=tuple(sets), origins=named)
@@ -178,6 +200,19 @@ def _merge(
         else:
             data[key] = value
             origins[here] = origin
+
+
+def _drop_unused(data: dict[str, Any], *, model: type[BaseModel], origins: Origins, at: Location = ()) -> None:
+    """Take out what only a preset set and another key, which a person set, makes meaningless."""
+    for name, found in model.model_fields.items():
+        extra = found.json_schema_extra
+        other = extra.get("unused_with") if isinstance(extra, dict) else None
+        if other is not None and data.get(str(other)) and origins.get((*at, name), "").startswith("preset "):
+            data.pop(name, None)
+            origins.pop((*at, name))
+        section = model_in(found.annotation)
+        if section is not None and isinstance(data.get(name), dict):
+            _drop_unused(data[name], model=section, origins=origins, at=(*at, name))
 
 
 def _section(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:

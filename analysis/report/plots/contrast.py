@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from analysis.headline import find_comparisons, find_final_depths, name_depth
 from analysis.report.formatting import ABSENT, format_interval, format_quantity, join_words
 from analysis.report.plots.figure import Figure, Plot, build_layout, css
 
@@ -22,12 +23,13 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
         "n_independent": [quantity.get("n_independent") for _, quantity in points],
     }
     traces = [_build_point(label, quantity, number=number) for number, (label, quantity) in enumerate(points)]
-    layout = build_layout(x="depth gained / Å", y="", height=150 + 46 * len(points), showlegend=False)
+    layout = build_layout(x=f"{name_depth(observables)} / Å", y="", height=150 + 46 * len(points), showlegend=False)
     layout |= {"hovermode": "closest"}
     layout["margin"] = {**layout["margin"], "l": 110, "t": 12}
     layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showgrid": False}
     layout["xaxis"] |= {"rangemode": "tozero"}
-    sentence = _describe(points, contrast=observables.get("contrast"))
+    contrast = observables.get("contrast")
+    sentence = _describe(points, name=name_depth(observables), contrast=contrast)
     return [
         Plot(
             key="contrast",
@@ -39,17 +41,6 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
             wide=True,
         )
     ]
-
-
-def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Depth that each case gained: that of the contrast (over replicas) before that of all its atoms."""
-    contrast = observables.get("contrast") or {}
-    found = []
-    for name, case in (observables.get("cases") or {}).items():
-        quantity = contrast.get(f"{name}_gain_A") or (case.get("penetration") or {}).get("gain")
-        if isinstance(quantity, dict):
-            found.append((str(case.get("label", name)), quantity))
-    return found
 
 
 def _build_point(label: str, quantity: dict[str, Any], *, number: int) -> dict[str, Any]:
@@ -70,23 +61,16 @@ def _build_point(label: str, quantity: dict[str, Any], *, number: int) -> dict[s
     return trace
 
 
-def _describe(points: list[tuple[str, dict[str, Any]]], *, contrast: dict[str, Any] | None) -> str:
+def _describe(points: list[tuple[str, dict[str, Any]]], *, name: str, contrast: dict[str, Any] | None) -> str:
     words = [
         f"{format_quantity(quantity)} ({label}, interval {format_interval(quantity)})"
         if quantity.get("low") is not None
         else f"{format_quantity(quantity)} ({label}, no interval)"
         for label, quantity in points
     ]
-    sentence = f"Depth gained since first contact: {join_words(words)}."
-    for name, quantity in find_comparisons(contrast):
+    sentence = f"{name.capitalize()}: {join_words(words)}."
+    for comparison, quantity in find_comparisons(contrast):
         interval = format_interval(quantity)
-        sentence += f" {name.capitalize()} {format_quantity(quantity)}"
+        sentence += f" {comparison.capitalize()} {format_quantity(quantity)}"
         sentence += "." if interval == ABSENT else f", interval {interval}."
     return sentence if not contrast or contrast.get("resolved") else f"{sentence} The contrast is not resolved."
-
-
-def find_comparisons(contrast: dict[str, Any] | None) -> list[tuple[str, dict[str, Any]]]:
-    """Difference and ratio of the cases, those that are there."""
-    contrast = contrast or {}
-    found = [("difference", contrast.get("difference_A")), ("ratio", contrast.get("ratio"))]
-    return [(name, item) for name, item in found if isinstance(item, dict) and item.get("value") is not None]

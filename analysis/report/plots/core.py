@@ -1,7 +1,6 @@
 """Where the dislocation cores go."""
 
 import math
-from string import ascii_uppercase
 from typing import Any
 
 from analysis.report.plots.figure import Figure, Plot, build_layout, build_line, round_column
@@ -17,10 +16,10 @@ def build_core_plots(observables: dict[str, Any]) -> list[Plot]:
         columns: dict[str, list[Any]] = {"time_ps": round_column(core["time_ps"])}
         traces: list[dict[str, Any]] = []
         n_cores = max((len(frame) for frame in core["positions_A"] if frame), default=0)
-        for number, letter in enumerate(ascii_uppercase[:n_cores]):
-            key = f"way_A (core {letter})"
+        for number in range(n_cores):
+            key = f"way_A (core {number + 1})"
             columns[key] = round_column(_measure_way(core["positions_A"], number=number))
-            traces.append(build_line(x="time_ps", y=key, name=f"core {letter}", number=number))
+            traces.append(build_line(x="time_ps", y=key, name=f"core {number + 1}", number=number))
         if core.get("burgers_ok"):
             columns["burgers_ok"] = list(core["burgers_ok"])
         sentence = str(core.get("sentence") or f"The dislocation: {core.get('verdict')}.")

@@ -92,10 +92,11 @@ def _build_traces(case: dict[str, Any], *, columns: dict[str, list[Any]], end: s
         marker = {"symbol": "cross-thin", "size": 16, "line": {"width": 2.5, "color": css("core")}}
         position = {"x": [core[0] for core in cores], "y": [core[1] for core in cores]}
         traces.append(
-            {"type": "scatter", "mode": "markers", "name": "core", "showlegend": False, "marker": marker}
+            {"type": "scatter", "mode": "markers+text", "name": "core", "showlegend": False, "marker": marker}
             | position
             | axes
-            | {"hovertemplate": "core<extra></extra>"}
+            | {"text": [str(number) for number in range(1, len(cores) + 1)], "textposition": "top right"}
+            | {"textfont": {"color": css("core")}, "hovertemplate": "core %{text}<extra></extra>"}
         )
     return traces
 

@@ -2,19 +2,24 @@
 
 from typing import Any
 
+from analysis.report.formatting import format_quantity, join_words
 from analysis.report.plots.figure import (
     Figure,
     Plot,
     build_band,
     build_line,
     build_stacked_layout,
-    format_case_numbers,
     has_band,
     last_number,
     round_column,
 )
 
 TREND_SAMPLES = 8
+NAMES = {"core": "core columns", "crystal": "outside them"}
+START = (
+    " The interface is the plane midway between alloy and potassium as built. Time starts with the relaxed cell, in "
+    "which the two have already moved towards each other: so atoms can be inside at 0 ps."
+)
 
 
 def build_penetration_plots(observables: dict[str, Any]) -> list[Plot]:
@@ -51,7 +56,7 @@ def _build_depth_plot(cases: list[dict[str, Any]]) -> Plot:
     sentence = _describe_depth(cases)
     return Plot(
         key="penetration",
-        title="Penetration depth over time",
+        title="Depth over time, all K",
         sentence=sentence,
         alt=f"Depth below the interface and number of K atoms inside against time. {sentence}",
         columns=columns,
@@ -62,12 +67,13 @@ def _build_depth_plot(cases: list[dict[str, Any]]) -> Plot:
 def _describe_depth(cases: list[dict[str, Any]]) -> str:
     data = cases[0]["penetration"]
     end_ps = last_number(data["time_ps"])
-    depths = format_case_numbers(
-        [(case["label"], last_number(case["penetration"]["depth_A"])) for case in cases], unit="Å"
-    )
+    finals = [(case["label"], case["penetration"].get("final")) for case in cases]
+    depths = join_words([f"{format_quantity(final)} ({label})" for label, final in finals if final])
     density = data.get("areal_density_per_nm2")
-    beyond = f", beyond which {density:.3g} atoms lie on each nm² of the interface," if density else ""
-    sentence = f"At {end_ps:.4g} ps the depth of the potassium{beyond} is {depths}."
+    beyond = f" (beyond it lie {density:.3g} atoms on each nm² of the interface)" if density else ""
+    sentence = f"Depth, all K{beyond}, until {end_ps:.4g} ps"
+    sentence += f"; mean over the last tenth: {depths}." if depths else "."
+    sentence += START
     rising = [case["label"] for case in cases if _is_rising(case["penetration"])]
     if rising:
         sentence += f" Still rising at the end: {', '.join(rising)}; a longer run would give a larger depth."
@@ -96,11 +102,12 @@ def _build_region_plot(cases: list[dict[str, Any]]) -> Plot:
         time = f"time_ps ({label})"
         columns[time] = round_column(data["time_ps"])
         traces: list[dict[str, Any]] = []
-        ends: list[tuple[str, float | None]] = []
+        ends: list[str] = []
         for number, (region, series) in enumerate(data["by_region"].items()):
             names = {key: f"{key} ({label}, {region})" for key in ("depth_A", "low_A", "high_A", "n_inside")}
             columns |= {name: round_column(series[key]) for key, name in names.items() if series.get(key)}
-            ends.append((region, last_number(series.get("depth_A"))))
+            if series.get("final"):
+                ends.append(f"{format_quantity(series['final'])} ({NAMES.get(region, region)})")
             if has_band(series.get("low_A"), series.get("high_A")):
                 traces += build_band(x=time, low=names["low_A"], high=names["high_A"], name=region, number=number)
             for axis, key in ((1, "depth_A"), (2, "n_inside")):
@@ -110,9 +117,9 @@ def _build_region_plot(cases: list[dict[str, Any]]) -> Plot:
                     )
         layout = build_stacked_layout(x="time / ps", upper="depth / Å", lower="K atoms inside")
         figures.append(Figure(label, tuple(traces), layout))
-        if text := format_case_numbers(ends, unit="Å"):
-            words.append(f"{label}: {text}")
-    sentence = f"Final depth by region — {'; '.join(words)}." if words else "Depth by region."
+        if ends:
+            words.append(f"{label}: {join_words(ends)}")
+    sentence = f"Depth by region, mean over the last tenth — {'; '.join(words)}." if words else "Depth by region."
     return Plot(
         key="penetration-by-region",
         title="Along the core or through the crystal",

@@ -1,5 +1,6 @@
 """Partial radial distribution functions with running coordination numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 from analysis.report.formatting import format_number, format_pair, format_quantity, join_words
@@ -13,6 +14,13 @@ from analysis.report.plots.figure import (
     round_column,
 )
 
+NORMALISATION = (
+    " Here and below: g(r) is the number of pairs over that of evenly spread neighbours of the region's mean density, "
+    "in the part of each shell that lies in the region. Alloy and potassium are not spread evenly but lie side by "
+    "side, so g(r) does not tend to 1 within this range: it stays below for elements on opposite sides of the "
+    "interface and above for those on one side. The coordination number counts atoms and needs no normalisation."
+)
+
 
 def build_rdf_plots(observables: dict[str, Any]) -> list[Plot]:
     """One plot a pair with all cases in it; the reader picks the region."""
@@ -23,7 +31,8 @@ def build_rdf_plots(observables: dict[str, Any]) -> list[Plot]:
         if entry.get("r_A")
     ]
     pairs = dict.fromkeys(str(entry["pair"]) for _, _, entry in entries)
-    return [_build_pair_plot(pair, entries=[item for item in entries if item[2]["pair"] == pair]) for pair in pairs]
+    plots = [_build_pair_plot(pair, entries=[item for item in entries if item[2]["pair"] == pair]) for pair in pairs]
+    return [replace(plot, sentence=plot.sentence + NORMALISATION) if plot is plots[0] else plot for plot in plots]
 
 
 def _build_pair_plot(pair: str, *, entries: list[tuple[int, str, dict[str, Any]]]) -> Plot:

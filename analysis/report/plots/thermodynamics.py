@@ -56,6 +56,7 @@ def _describe(cases: list[dict[str, Any]]) -> str:
     for case in cases:
         data, label = case["thermodynamics"], case["label"]
         values = _finite(data.get("temperature_K"))
+        values = values[len(values) // 2 :]
         if len(values) > 1:
             mean, spread = statistics.fmean(values), statistics.stdev(values)
             temperatures.append(f"{mean:.0f} ± {spread:.0f}\u202fK ({label})")
@@ -64,7 +65,11 @@ def _describe(cases: list[dict[str, Any]]) -> str:
         conserved, time_ps = _finite(data.get("conserved_eV")), _finite(data.get("time_ps"))
         if len(conserved) > 1 and time_ps[-1] > time_ps[0]:
             drifts.append(f"{format_number(conserved[-1] - conserved[0], digits=2)}\u202feV ({label})")
-    sentence = f"Temperature, mean and spread: {join_words(temperatures)}." if temperatures else ""
+    sentence = (
+        f"Temperature in the second half of the run, mean and spread: {join_words(temperatures)}."
+        if temperatures
+        else ""
+    )
     if drifts:
         sentence += f" The conserved quantity moved by {join_words(drifts)} from the first to the last value."
     if chosen:

@@ -91,7 +91,7 @@ const alkaliflow = (() => {
     const narrow = canvas.clientWidth < 480;
     if (narrow && layout.meta?.panels > 1) stackPanels(layout, layout.meta.panels);
     layout.dragmode = narrow ? false : "zoom";
-    const config = { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover", modeBarButtonsToRemove: ["lasso2d", "select2d", "toImage"] };
+    const config = { responsive: true, displaylogo: false, displayModeBar: false };
     await window.Plotly.react(canvas, data, layout, config);
     canvas.dataset.drawn = "yes";
   }

@@ -108,20 +108,21 @@ def quantity(value: float, half: float, unit: str, *, n: float = 5, verdict: str
 
 def build_example_observables(*, resolved: bool = True) -> dict[str, Any]:
     sentence = (
-        "Potassium went 14.2 ± 2.1 Å deeper in the core columns and 6.3 ± 1.8 Å in the same columns of the control "
-        "within 30 ps of first contact (5 replicas, 300 K): "
-        "ratio 2.3, 95 % interval 1.4–3.6."
+        "Potassium went 14.20 ± 2.10 Å deeper in the core columns and 6.30 ± 1.80 Å in the same columns of the control "
+        "within 30 ps of first contact (5 replicas, 300 K): ratio 2.30, 95 % interval 1.40 to 3.60."
         if resolved
-        else "Potassium went 14.2 Å deeper in the core columns and 6.3 Å in the same columns of the control "
-        "within 30 ps of first contact (1 replica, 300 K): "
-        "ratio 2.3, not resolved; five or more replicas would resolve it."
+        else "Potassium went 14.20 Å deeper in the core columns and 6.30 Å in the same columns of the control "
+        "within 30 ps of first contact (1 replica, 300 K): ratio 2.30, not resolved; five or more replicas would "
+        "resolve it."
     )
     depths = {"dislocation": quantity(14.2, 2.1, "Å"), "control": quantity(6.3, 1.8, "Å")}
     if not resolved:
         depths = {name: depth | NO_INTERVAL for name, depth in depths.items()}
     return {
+        "answer": sentence,
         "cases": {name: _build_case(name, final=depths[name]) for name in CASES},
         "contrast": {
+            "region": "core columns",
             "estimate": 7.9,
             "low": 5.0 if resolved else None,
             "high": 10.8 if resolved else None,
@@ -162,11 +163,11 @@ def _build_case(name: str, *, final: dict[str, Any]) -> dict[str, Any]:
             "n_inside": inside,
             "areal_density_per_nm2": 0.5,
             "by_region": {
-                "core": {"depth_A": core_depth.clip(0), "n_inside": 0.7 * inside},
+                "core": {"depth_A": core_depth.clip(0), "n_inside": 0.7 * inside, "final": final, "gain": final},
                 "crystal": {"depth_A": 0.4 * core_depth.clip(0), "n_inside": 0.3 * inside},
             },
-            "final": final,
-            "gain": final,
+            "final": final | {"value": final["value"] + 0.7},
+            "gain": final | {"value": final["value"] + 0.7},
         },
         "rdf": [
             _build_rdf(pair, region, shift=0.05 * has_core)
@@ -256,6 +257,8 @@ def build_example_results(*, resolved: bool = True) -> Results:
             "analysis": {"areal_density_per_nm2": 0.5, "core_radius_A": 6.0, "blocks": 5, "confidence": 0.95},
         },
         system={
+            "alloy": {"formula": "Bi288Sb288Sn288", "name": "M-BiSnSb", "origin": "A7 structure, random decoration"},
+            "metal": {"formula": "K490", "name": "potassium", "origin": "bcc"},
             "n_atoms": 1354,
             "composition": {"Bi": 288, "Sn": 288, "Sb": 288, "K": 490},
             "cell_A": CELL_A.tolist(),

@@ -187,15 +187,16 @@ def test_the_same_results_give_the_same_page(text: str, make_results: Callable[.
 def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Results]) -> None:
     observables = make_results().observables
     single = Results("x", "completed", observables={"cases": {"control": observables["cases"]["control"]}})
-    assert build_answer(single) == "Potassium went deeper by 6.3 ± 1.8\u202fÅ (control) since first contact."
+    assert build_answer(single) == "Potassium went deeper by 7.00 ± 1.80\u202fÅ (control) since first contact."
     assert build_answer(replace(single, observables={"answer": "It is 42."})) == "It is 42."
-    assert [tile.value for tile in build_tiles(single)] == ["6.3 ± 1.8\u202fÅ"]
+    (tile,) = build_tiles(single)
+    assert (tile.label, tile.value) == ("control: depth gained, all K", "7.00 ± 1.80\u202fÅ")
 
 
 def test_tiles_say_whether_the_contrast_is_resolved(make_results: Callable[..., Results]) -> None:
     assert [tile.label for tile in build_tiles(make_results())] == [
-        "dislocation",
-        "control",
+        "dislocation: depth gained, core columns",
+        "control: depth gained, core columns",
         "difference, resolved",
         "ratio, resolved",
     ]
@@ -205,7 +206,11 @@ def test_tiles_say_whether_the_contrast_is_resolved(make_results: Callable[..., 
 def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[..., Results]) -> None:
     tables = {table.caption: table for table in build_tables(make_results())}
     row = tables["Observables"].rows[0]
-    assert row[:5] == ("dislocation · penetration · final", "14.2 ± 2.1\u202fÅ", "12.1 – 16.3", "5", "converged")
+    named = {row[0]: row[1] for row in tables["Observables"].rows}
+    assert named["dislocation · depth, core columns"] == "14.20 ± 2.10\u202fÅ"
+    assert named["dislocation · depth, all K"] == "14.90 ± 2.10\u202fÅ"
+    assert named["contrast · dislocation gain"] == named["dislocation · depth gained, core columns"]
+    assert row[2:5] == ("12.10 – 16.30", "5", "converged")
     numbers = tables["Observables: coordination number"].rows
     assert numbers[0][0] == "K–Bi–all · control"
     assert len(numbers) == 24
@@ -216,7 +221,8 @@ def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[.
 def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None:
     text = " ".join(build_methods(make_results()))
     for fact in (
-        "1354 atoms of M-BiSnSb",
+        "of 1354 atoms were built of M-BiSnSb (Bi288Sb288Sn288, A7 structure, random decoration) in contact",
+        "in contact with potassium (K490, bcc).",
         "A dipole of edge dislocations (Burgers vector 1/3[11-20], slip plane basal)",
         "300 K",
         "3 fs",
@@ -229,6 +235,15 @@ def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None
     assert "None" not in text
     assert build_methods(replace(make_results(), methods=("Mine.",))) == ["Mine."]
     assert build_methods(Results("x", "failed")) == ["The work was done with the flow x of alkaliflow."]
+
+
+def test_methods_name_the_files_that_were_used(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    own = {"formula": "Bi120Sb120", "file": "bisb.vasp", "sha256": "3f" * 32}
+    text = " ".join(build_methods(replace(results, system={**results.system, "alloy": own})))
+    assert "built of Bi120Sb120 as given in bisb.vasp (SHA-256 3f3f3f3f3f3f…) in contact with potassium" in text
+    assert "M-BiSnSb" not in text
+    assert "random decoration)" not in text
 
 
 def test_bibtex_has_an_entry_for_every_reference(make_results: Callable[..., Results]) -> None:

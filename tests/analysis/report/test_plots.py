@@ -55,6 +55,35 @@ def test_columns_hold_the_data(plots: dict[str, Plot], observables: dict[str, An
     np.testing.assert_allclose(plots["penetration"].columns["depth_A (control)"], depth, rtol=1e-4, atol=1e-12)
 
 
+def test_what_a_reader_would_stumble_over_is_explained(plots: dict[str, Plot]) -> None:
+    assert "atoms can be inside at 0 ps" in plots["penetration"].sentence
+    assert ["does not tend to 1" in plots[f"rdf-K-{element}"].sentence for element in ("Bi", "Sn", "Sb", "K")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    (marks,) = [trace for trace in plots["density-map"].figures[0].data if trace["name"] == "core"]
+    assert marks["text"] == [str(number) for number in range(1, len(marks["x"]) + 1)]
+
+
+def test_the_temperature_leaves_the_heating_out() -> None:
+    heated = {"time_ps": [float(n) for n in range(8)], "temperature_K": [10.0, 100, 200, 300, 399, 401, 399, 401]}
+    (plot,) = build_plots({"cases": {"control": {"label": "control", "thermodynamics": heated}}})
+    assert "second half of the run, mean and spread: 400 ± 1\u202fK (control)" in plot.sentence
+
+
+def test_each_depth_has_one_value_and_its_name(plots: dict[str, Plot]) -> None:
+    assert plots["contrast"].sentence.startswith("Depth gained, core columns: 14.20 ± 2.10\u202fÅ (dislocation")
+    assert "6.30 ± 1.80\u202fÅ (control" in plots["contrast"].sentence
+    assert plots["penetration"].sentence.startswith("Depth, all K (")
+    assert (
+        "last tenth: 14.90 ± 2.10\u202fÅ (dislocation) and 7.00 ± 1.80\u202fÅ (control)"
+        in plots["penetration"].sentence
+    )
+    assert "dislocation: 14.20 ± 2.10\u202fÅ (core columns)" in plots["penetration-by-region"].sentence
+
+
 @pytest.mark.parametrize("key", ["penetration", "rdf-K-Bi", "msd"])
 def test_both_cases_are_in_one_plot_with_bands(plots: dict[str, Plot], key: str) -> None:
     data = plots[key].figures[0].data
@@ -77,7 +106,7 @@ def test_sentences_follow_the_data(observables: dict[str, Any]) -> None:
     rising = control["penetration"] | {"depth_A": [0.1 * n for n in range(121)], "low_A": [], "high_A": []}
     changed = observables | {"cases": {"control": control | {"penetration": rising}}}
     (plot,) = [plot for plot in build_plots(changed) if plot.key == "penetration"]
-    assert "12\u202fÅ (control)" in plot.sentence
+    assert "7.00 ± 1.80\u202fÅ (control)" in plot.sentence
     assert "Still rising at the end: control" in plot.sentence
     assert "no band" in plot.sentence
     flat = control["penetration"] | {"depth_A": [3.0] * 121}
@@ -135,8 +164,8 @@ def test_nothing_to_draw_gives_no_plot(observables: dict[str, Any]) -> None:
 def test_way_of_a_core_starts_at_its_first_known_place() -> None:
     core = {"time_ps": [0, 1, 2], "positions_A": [[[None, None], [0, 0]], [[1, 1], [3, 4]], [[1, 2], [0, 1]]]}
     (plot,) = build_plots({"cases": {"a": {"label": "a", "core": core | {"verdict": "glides"}}}})
-    assert plot.columns["way_A (core A)"] == [None, 0.0, 1.0]
-    assert plot.columns["way_A (core B)"] == [0.0, 5.0, 1.0]
+    assert plot.columns["way_A (core 1)"] == [None, 0.0, 1.0]
+    assert plot.columns["way_A (core 2)"] == [0.0, 5.0, 1.0]
 
 
 def test_the_first_peak_is_found_below_the_first_minimum() -> None:

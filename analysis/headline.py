@@ -1,0 +1,58 @@
+"""The numbers that answer the question of a run, and what they are: the same in sentence, cards, plots and terminal."""
+
+from typing import Any
+
+CORE_COLUMNS, ALL_ATOMS = "core columns", "all K"
+
+
+def find_answer(observables: dict[str, Any]) -> str:
+    """The answer of a run in one sentence, from the run itself or from its contrast; empty if it has none."""
+    return str(observables.get("answer") or (observables.get("contrast") or {}).get("sentence") or "")
+
+
+def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Depth that each case gained since first contact: that of the contrast, else that of all atoms of the case."""
+    contrast = observables.get("contrast") or {}
+    found = []
+    for name, case in (observables.get("cases") or {}).items():
+        quantity = contrast.get(f"{name}_gain_A") or (case.get("penetration") or {}).get("gain")
+        if isinstance(quantity, dict):
+            found.append((str(case.get("label", name)), quantity))
+    return found
+
+
+def find_comparisons(contrast: dict[str, Any] | None) -> list[tuple[str, dict[str, Any]]]:
+    """Difference and ratio of the cases, those that are there."""
+    contrast = contrast or {}
+    found = [("difference", contrast.get("difference_A")), ("ratio", contrast.get("ratio"))]
+    return [(name, item) for name, item in found if isinstance(item, dict) and item.get("value") is not None]
+
+
+def name_depth(observables: dict[str, Any]) -> str:
+    """What the depths of `find_final_depths` are called: "depth gained, core columns" or "depth gained, all K"."""
+    return f"depth gained, {_find_region(observables)}"
+
+
+def define_depth(observables: dict[str, Any]) -> str:
+    """What the depths of `find_final_depths` are, in a sentence; nothing if there are none."""
+    if not find_final_depths(observables):
+        return ""
+    densities = {
+        case["penetration"].get("areal_density_per_nm2")
+        for case in observables["cases"].values()
+        if "penetration" in case
+    }
+    density = densities.pop() if len(densities) == 1 else None
+    number = f"{density:g}" if density is not None else "a chosen number of"
+    atoms = "potassium atoms"
+    if _find_region(observables) == CORE_COLUMNS:
+        atoms += " in the columns about the core lines (in the control: the same columns)"
+    return (
+        f"{name_depth(observables).capitalize()}: the depth below the interface beyond which {number} {atoms} lie on "
+        "each nm², mean over the last tenth of the run less its value at first contact. The interface is the plane "
+        "midway between alloy and potassium as built."
+    )
+
+
+def _find_region(observables: dict[str, Any]) -> str:
+    return str((observables.get("contrast") or {}).get("region") or ALL_ATOMS)
