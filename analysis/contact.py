@@ -1,13 +1,14 @@
 """A case of metal on alloy, analysed: all observables of its replicas, and the contrast of two cases."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.common_cutoff import find_common_cutoff
 from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
 from analysis.contrast import Contrast, compute_contrast, count_replicas, show_depth
 from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_cores
@@ -15,12 +16,18 @@ from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
 from analysis.headline import ALL_ATOMS, CORE_COLUMNS
-from analysis.penetration import Penetration, combine_penetrations, compute_final_depth, compute_penetration
-from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs
+from analysis.penetration import (
+    DEFAULT_AREAL_DENSITY_PER_NM2,
+    Penetration,
+    combine_penetrations,
+    compute_gain,
+    compute_penetration,
+)
+from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs, count_within
 from analysis.regions import Region
-from analysis.thermodynamics import Thermodynamics
+from analysis.thermodynamics import Thermodynamics, compute_energy_released, find_worst_thermodynamics
 from analysis.trajectory import get_elements, spread_frames
-from analysis.uncertainty import MIN_REPLICAS
+from analysis.uncertainty import MIN_REPLICAS, Quantity
 from structures.dislocation import DipoleGeometry
 from structures.errors import InputError
 
@@ -44,6 +51,7 @@ class ContactCase:
     core: CoreTrack | None
     thermodynamics: Thermodynamics | None
     guard: dict[str, Any] | None
+    energy_released: Quantity | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The case as JSON values."""
@@ -56,6 +64,7 @@ class ContactCase:
             "density_map": self.density_map.to_json(),
             "core": None if self.core is None else self.core.to_json(),
             "thermodynamics": None if self.thermodynamics is None else self.thermodynamics.to_json(),
+            "energy_released": None if self.energy_released is None else self.energy_released.to_json(),
             "guard": self.guard,
         }
 
@@ -78,7 +87,7 @@ def compute_contact_case(
     geometry: ContactGeometry,
     dislocation: DipoleGeometry | None = None,
     species: str = "K",
-    quantile: float = 0.99,
+    areal_density_per_nm2: float = DEFAULT_AREAL_DENSITY_PER_NM2,
     reference_A: ArrayLike | None = None,
     thermodynamics: Sequence[Thermodynamics] = (),
     guard: dict[str, Any] | None = None,
@@ -96,9 +105,9 @@ def compute_contact_case(
         geometry: interface, and lines: also for a control, where they would be.
         dislocation: dislocations as built; None for a control.
         species: element that penetrates.
-        quantile: share of its atoms at or above the penetration depth.
+        areal_density_per_nm2: its atoms beyond the penetration depth on each nm² of the interface, in nm⁻².
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
-        thermodynamics: tables of the replicas; the first is shown.
+        thermodynamics: tables of the replicas; the one whose conserved energy moved most is shown.
         guard: what the guard of the potential's domain found, passed on.
         rdf_max_A: range of the distribution functions, in Å; cut if the cell has shrunk below what it needs.
         rdf_bin_A: their bins, in Å.
@@ -118,7 +127,7 @@ def compute_contact_case(
             geometry=geometry,
             dislocation=dislocation,
             species=species,
-            quantile=quantile,
+            areal_density_per_nm2=areal_density_per_nm2,
             reference_A=reference_A,
             rdf_A=(rdf_max_A, rdf_bin_A),
             map_bin_A=map_bin_A,
@@ -134,13 +143,44 @@ def compute_contact_case(
         msd=combine_msds([run.msd for run in runs]),
         density_map=combine_density_maps([run.density_map for run in runs]),
         core=combine_tracks(tracks) if tracks else None,
-        thermodynamics=thermodynamics[0] if thermodynamics else None,
+        thermodynamics=find_worst_thermodynamics(thermodynamics) if thermodynamics else None,
         guard=guard,
+        energy_released=compute_energy_released(thermodynamics) if thermodynamics else None,
     )
 
 
+def share_cutoffs(cases: Mapping[str, ContactCase]) -> dict[str, ContactCase]:
+    """The cases with coordination numbers within one cut-off a pair, the same in all cases and regions.
+
+    Args:
+        cases: name to case.
+
+    Returns:
+        The same cases; the cut-off comes from the distribution functions of the whole cells.
+    """
+    pairs = dict.fromkeys(part.pair for case in cases.values() for part in case.rdf)
+    cutoffs = {
+        pair: find_common_cutoff(
+            {
+                case.label: part
+                for case in cases.values()
+                for part in case.rdf
+                if (part.pair, part.region) == (pair, "all")
+            }
+        )
+        for pair in pairs
+    }
+    shared = {}
+    for name, case in cases.items():
+        counted = (
+            count_within(part, cutoff_A=cutoffs[part.pair][0], source=cutoffs[part.pair][1]) for part in case.rdf
+        )
+        shared[name] = replace(case, rdf=tuple(counted))
+    return shared
+
+
 def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, temperature_K: float) -> Contrast:
-    """Contrast of the depth in the core columns, which are the same columns in both cases.
+    """Contrast of the depth gained in the core columns, which are the same columns in both cases.
 
     Args:
         dislocation: case with a dislocation.
@@ -148,26 +188,31 @@ def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, tem
         temperature_K: temperature of both, in K.
 
     Returns:
-        The contrast; of the depth of all atoms if the columns of a case hold none.
+        The contrast; of the depth gained by all atoms if the columns of a case hold none.
     """
     times = dislocation.penetration.time_ps
     pair = [case.penetration.by_region.get("core") for case in (dislocation, control)]
-    columns = [series.final_A for series in pair if series is not None]
-    in_core = len(columns) == len(pair) and all(np.isfinite(finals).all() for finals in columns)
-    finals = columns if in_core else [case.penetration.total.final_A for case in (dislocation, control)]
+    columns = [series for series in pair if series is not None and np.isfinite(series.gain_A).all()]
+    in_core = len(columns) == len(pair)
+    chosen = columns if in_core else [case.penetration.total for case in (dislocation, control)]
+    elsewhere = dislocation.penetration.by_region.get("crystal") if in_core else None
+    tracked = dislocation.core is None or dislocation.core.verdict != "unclear"
     return compute_contrast(
-        finals[0],
-        control_A=finals[1],
+        chosen[0].gain_A,
+        control_A=chosen[1].gain_A,
+        elsewhere_A=elsewhere.gain_A if elsewhere is not None and np.isfinite(elsewhere.gain_A).all() else None,
+        depths_A=(chosen[0].final_A, chosen[1].final_A),
         time_ps=float(times[-1] - times[0]),
         temperature_K=temperature_K,
-        where="along the core" if in_core else "with the dislocation",
+        where="in the core columns" if in_core else "with the dislocation",
         where_control="in the same columns of the control" if in_core else "in the control",
         region=CORE_COLUMNS if in_core else ALL_ATOMS,
+        note="" if tracked or not in_core else "the cores were not tracked",
     )
 
 
 def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
-    """What a case alone says: the depth of all its atoms, in one sentence, with what would give it an error bar.
+    """What a case alone says: the depth that all its atoms gained, in a sentence, with what would give it an error bar.
 
     Args:
         case: the case.
@@ -176,12 +221,13 @@ def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
     Returns:
         The sentence.
     """
-    times, depth = case.penetration.time_ps, compute_final_depth(case.penetration.total)
+    times, gain = case.penetration.time_ps, compute_gain(case.penetration.total)
     sentence = (
-        f"Potassium reached {show_depth(depth)} ({case.label}, {ALL_ATOMS}) after {float(times[-1] - times[0]):.4g} ps "
-        f"({count_replicas(case.n_replicas)}, {temperature_K:.4g} K)."
+        f"Potassium went {show_depth(gain)} deeper ({case.label}, {ALL_ATOMS}) within "
+        f"{float(times[-1] - times[0]):.4g} ps of first contact ({count_replicas(case.n_replicas)}, "
+        f"{temperature_K:.4g} K)."
     )
-    if depth.uncertainty is None:
+    if gain.uncertainty is None:
         return f"{sentence} One replica has no error bar: run at least {MIN_REPLICAS}."
     return sentence
 
@@ -192,7 +238,7 @@ def _analyse_run(
     geometry: ContactGeometry,
     dislocation: DipoleGeometry | None,
     species: str,
-    quantile: float,
+    areal_density_per_nm2: float,
     reference_A: ArrayLike | None,
     rdf_A: tuple[float, float],
     map_bin_A: float,
@@ -208,7 +254,12 @@ def _analyse_run(
     times = np.array([timestep.time for timestep in universe.trajectory])
     return _Run(
         penetration=compute_penetration(
-            universe, geometry=geometry, species=species, quantile=quantile, lines=lines, reference_A=reference_A
+            universe,
+            geometry=geometry,
+            species=species,
+            areal_density_per_nm2=areal_density_per_nm2,
+            lines=lines,
+            reference_A=reference_A,
         ),
         rdf=_compute_distributions(universe, geometry=geometry, species=species, drift=drift, lines=lines, rdf_A=rdf_A),
         msd=compute_msd(positions, time_ps=times, species=species, from_start=True, verdict=REACTING_FRONT),

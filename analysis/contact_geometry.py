@@ -12,6 +12,7 @@ from analysis.trajectory import iterate_frames
 from structures.errors import InputError
 from structures.interface import ContactCell
 
+_A2_PER_NM2 = 100.0
 LinesOfFrame = Callable[[int], NDArray[np.float64]]
 
 
@@ -79,6 +80,23 @@ class ContactGeometry:
             return np.zeros(len(np.asarray(positions_A)), dtype=bool)
         return is_near_lines(positions_A, lines_A=lines, radius_A=self.core_radius_A, cell_A=cell_A)
 
+    def compute_areas_nm2(self, *, cell_A: ArrayLike) -> dict[str, float]:
+        """Area of the interface, of both faces if there are two: "total", and "core" and "crystal" if there are lines.
+
+        Args:
+            cell_A: cell vectors as rows, shape (3, 3), in Å.
+
+        Returns:
+            Areas in nm².
+        """
+        cell = np.asarray(cell_A, dtype=float)
+        scale = (2 if self.two_faces else 1) / (cell[2, 2] * _A2_PER_NM2)
+        columns = [("core", True), ("crystal", False)] if self.lines_A else []
+        regions = [Region(name, None, None, self.lines_A, self.core_radius_A, near) for name, near in columns]
+        return {"total": scale * abs(float(np.linalg.det(cell)))} | {
+            region.name: scale * region.volume_A3(cell_A=cell) for region in regions
+        }
+
     def build_regions(self, *, matter_z_A: tuple[float, float]) -> list[Region]:
         """Regions for distribution functions: all, interface, and core and crystal if there are lines.
 
@@ -138,9 +156,7 @@ def compute_alloy_drift(
     reference_A: ArrayLike | None = None,
     frames: slice | Sequence[int] | None = None,
 ) -> NDArray[np.float64]:
-    """Mean displacement of the alloy's deep atoms in each frame.
-
-    Deep is the third of the alloy's thickness that is farthest from metal: the lowest, or the middle with two faces.
+    """Mean displacement of the alloy's deep third in each frame.
 
     Args:
         universe: trajectory with unwrapped positions and the segments `alloy` or `anchor`.
@@ -158,16 +174,34 @@ def compute_alloy_drift(
         reference = np.asarray(universe.trajectory[0].positions, dtype=float)
     else:
         reference = np.asarray(reference_A, dtype=float)
-    share = (reference[:, 2] - geometry.alloy_bottom_z_A) / geometry.thickness_A
+    deep = find_deep_third(reference, regions=universe.atoms.segids, geometry=geometry)
+    start = reference[deep].mean(axis=0)
+    return np.array(
+        [t.positions[deep].mean(axis=0, dtype=float) - start for t in iterate_frames(universe, frames=frames)]
+    )
+
+
+def find_deep_third(positions_A: ArrayLike, *, regions: ArrayLike, geometry: ContactGeometry) -> NDArray[np.bool_]:
+    """Which atoms are the third of the alloy's thickness farthest from metal: lowest, or the middle with two faces.
+
+    Args:
+        positions_A: shape (n_atoms, 3), in Å.
+        regions: region of each atom.
+        geometry: where the alloy is.
+
+    Returns:
+        Mask, shape (n_atoms,).
+
+    Raises:
+        InputError: if there is no such atom.
+    """
+    share = (np.asarray(positions_A, dtype=float)[:, 2] - geometry.alloy_bottom_z_A) / geometry.thickness_A
     low, high = (1 / 3, 2 / 3) if geometry.two_faces else (-np.inf, 1 / 3)
-    alloy = np.isin(np.asarray(universe.atoms.segids, dtype=str), ("alloy", "anchor"))
-    deep = alloy & (share >= low) & (share <= high)
+    alloy = np.isin(np.asarray(regions, dtype=str), ("alloy", "anchor"))
+    deep: NDArray[np.bool_] = alloy & (share >= low) & (share <= high)
     if not deep.any():
         raise InputError(
             f"no atoms of segments alloy or anchor in the deep third below z = {geometry.interface_z_A} Å; "
             "check the interface's height and the regions of the structure"
         )
-    start = reference[deep].mean(axis=0)
-    return np.array(
-        [t.positions[deep].mean(axis=0, dtype=float) - start for t in iterate_frames(universe, frames=frames)]
-    )
+    return deep

@@ -19,13 +19,17 @@ _DECIMALS = 2
 
 @dataclass(frozen=True)
 class Contrast:
-    """Final depths of two cases compared over replicas; depths are given to 0.01 Å, and so is their difference.
+    """Depths that two cases gained since first contact, compared over replicas.
+
+    Gains are given to 0.01 Å, and so is their difference.
 
     Attributes:
-        difference: depth with the dislocation minus that of the control, in Å.
-        ratio: the former divided by the latter; None if the control's depth cannot be told from zero.
-        dislocation_depth_A: depth with the dislocation.
-        control_depth_A: depth of the control.
+        difference: gain with the dislocation minus that of the control, in Å.
+        ratio: the former divided by the latter; None if a gain is not above zero.
+        dislocation_gain: gain with the dislocation, in Å.
+        control_gain: gain of the control, in Å.
+        elsewhere_gain: gain outside the core columns in the same runs as `dislocation_gain`, in Å; None if not known.
+        depths: final depths with the dislocation and of the control, in Å; None if not known.
         n_replicas: replicas of the case that has fewer.
         resolved: at least five replicas, and the interval of the difference excludes zero.
         sentence: the answer in one sentence, with what would resolve it.
@@ -34,8 +38,10 @@ class Contrast:
 
     difference: Quantity
     ratio: Quantity | None
-    dislocation_depth_A: Quantity
-    control_depth_A: Quantity
+    dislocation_gain: Quantity
+    control_gain: Quantity
+    elsewhere_gain: Quantity | None
+    depths: tuple[Quantity, Quantity] | None
     n_replicas: int
     resolved: bool
     sentence: str
@@ -48,15 +54,18 @@ class Contrast:
             "low": self.difference.low,
             "high": self.difference.high,
             "unit": "Å",
-            "quantity": "difference of the final depths",
+            "quantity": "difference of the depths gained since first contact",
             "region": self.region,
             "n_replicas": self.n_replicas,
             "resolved": self.resolved,
             "sentence": self.sentence,
             "difference_A": self.difference.to_json(),
             "ratio": None if self.ratio is None else self.ratio.to_json(),
-            "dislocation_depth_A": self.dislocation_depth_A.to_json(),
-            "control_depth_A": self.control_depth_A.to_json(),
+            "dislocation_gain_A": self.dislocation_gain.to_json(),
+            "control_gain_A": self.control_gain.to_json(),
+            "elsewhere_gain_A": None if self.elsewhere_gain is None else self.elsewhere_gain.to_json(),
+            "dislocation_depth_A": None if self.depths is None else self.depths[0].to_json(),
+            "control_depth_A": None if self.depths is None else self.depths[1].to_json(),
         }
 
 
@@ -66,25 +75,31 @@ def compute_contrast(
     control_A: ArrayLike,
     time_ps: float,
     temperature_K: float,
+    elsewhere_A: ArrayLike | None = None,
+    depths_A: tuple[ArrayLike, ArrayLike] | None = None,
     species_name: str = "Potassium",
-    where: str = "along the core",
-    where_control: str = "in the control",
+    where: str = "in the core columns",
+    where_control: str = "in the same columns of the control",
     region: str = ALL_ATOMS,
+    note: str = "",
 ) -> Contrast:
-    """Compare the final depths of replicas with a dislocation and of their control.
+    """Compare the depths that replicas with a dislocation and their control gained since first contact.
 
     The interval of the difference is Welch's (unequal variances); that of the ratio is Welch's for the logarithms,
-    which needs every depth above zero.
+    which needs every gain above zero.
 
     Args:
-        dislocation_A: final depth of each replica with the dislocation, shape (n,), in Å.
-        control_A: final depth of each replica of the control, shape (m,), in Å.
+        dislocation_A: depth gained in each replica with the dislocation, shape (n,), in Å.
+        control_A: depth gained in each replica of the control, shape (m,), in Å.
         time_ps: simulated time, in ps.
         temperature_K: temperature, in K.
+        elsewhere_A: depth gained outside the core columns in the replicas with the dislocation, shape (n,), in Å.
+        depths_A: final depths of the replicas with the dislocation and of the control, in Å; passed on.
         species_name: what penetrates, for the sentence.
-        where: where the depth of the dislocated case was taken, for the sentence.
+        where: where the gain of the dislocated case was taken, for the sentence.
         where_control: where that of the control was taken.
         region: whose depths these are, see `analysis.headline`.
+        note: what else a reader of the sentence must know.
 
     Returns:
         The contrast; with fewer than five replicas it is never resolved.
@@ -97,25 +112,34 @@ def compute_contrast(
     with_line, without = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (dislocation_A, control_A))
     if with_line.size == 0 or without.size == 0:
         raise InputError(f"{with_line.size} replicas with and {without.size} without a dislocation; needs one of each")
-    means = compute_replica_mean(with_line, unit="Å"), compute_replica_mean(without, unit="Å")
-    depths = tuple(replace(mean, value=round(mean.value, _DECIMALS)) for mean in means)
+    gains = [_round(compute_replica_mean(values, unit="Å")) for values in (with_line, without)]
+    elsewhere = None if elsewhere_A is None else _round(compute_replica_mean(elsewhere_A, unit="Å"))
     n_replicas = min(with_line.size, without.size)
     _, low, high = _welch(with_line, without)
-    value = round(depths[0].value - depths[1].value, _DECIMALS)
+    value = round(gains[0].value - gains[1].value, _DECIMALS)
     resolved = bool(n_replicas >= MIN_REPLICAS and low is not None and high is not None and (low > 0 or high < 0))
     verdict = "resolved" if resolved else "not resolved"
     method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
     half = None if low is None or high is None else (high - low) / 2
     difference = Quantity(value, half, low, high, "Å", method, n_replicas, verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
+    beside = "" if elsewhere is None else f", {show_depth(elsewhere)} elsewhere in the same run"
+    facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
     head = (
-        f"{species_name} reached {show_depth(depths[0])} {where} and {show_depth(depths[1])} {where_control} "
-        f"after {time_ps:.4g} ps ({count_replicas(n_replicas)}, {temperature_K:.4g} K)"
+        f"{species_name} went {show_depth(gains[0])} deeper {where}{beside} and {show_depth(gains[1])} "
+        f"{where_control} within {time_ps:.4g} ps of first contact ({facts})"
     )
     numbers = _describe(difference, ratio=ratio)
     tail = "" if resolved else f" {_advise(with_line, without, n_replicas=n_replicas, low=low, high=high)}"
     sentence = f"{head}: {numbers}.{tail}"
-    return Contrast(difference, ratio, depths[0], depths[1], n_replicas, resolved, sentence, region)
+    depths = None
+    if depths_A is not None:
+        depths = compute_replica_mean(depths_A[0], unit="Å"), compute_replica_mean(depths_A[1], unit="Å")
+    return Contrast(difference, ratio, gains[0], gains[1], elsewhere, depths, n_replicas, resolved, sentence, region)
+
+
+def _round(gain: Quantity) -> Quantity:
+    return replace(gain, value=round(gain.value, _DECIMALS))
 
 
 def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
@@ -154,7 +178,7 @@ def count_replicas(n_replicas: int) -> str:
 
 def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
     """Difference and ratio with their intervals."""
-    text = f"difference {difference.value:.2f} Å"
+    text = f"the difference to the control is {difference.value:.2f} Å"
     if difference.low is not None:
         text += f", 95 % interval {difference.low:.2f} to {difference.high:.2f} Å"
     if ratio is None or not isfinite(ratio.value):

@@ -1,59 +1,109 @@
-"""Whether the alloy is still a crystal: distance of its atoms from the sites they started on.
+"""Whether the alloy is still a crystal: distance of its atoms from the sites they were built on.
 
 A dislocation is a statement about a crystal. Where the atoms have left their sites, neither the dislocated cell nor its
 control means what it was built for, and a contrast between the two says nothing about dislocations.
+
+A relaxation can destroy a crystal before dynamics starts, and dynamics one that was relaxed well: the distance is
+measured from the sites as built (in a dislocated cell those displaced by the dislocations) and from the relaxed ones.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from ase import Atoms
+from ase.geometry import find_mic
+from ase.neighborlist import neighbor_list
 from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
+from analysis.contact_geometry import ContactGeometry, compute_alloy_drift, find_deep_third
 from analysis.trajectory import iterate_frames
 from analysis.uncertainty import to_list
 from structures.errors import InputError
 
-# Crystals melt near 0.10 to 0.15 (Lindemann ratio); beyond the upper bound there is no crystal to speak of.
+# Crystals melt where thermal motion reaches 0.10 to 0.15 neighbour distances (Lindemann). A random alloy also has real
+# static displacements: its bonds differ by some 5 %, which adds in squares and leaves a cold solid below 0.12. Beyond
+# 0.20 even both together at the melting point are exceeded.
 CRYSTAL_LIMIT, LOST_LIMIT = 0.12, 0.20
 _LAST_SHARE = 5
+_NEIGHBOUR_SEARCH_A = 5.0
 
 Verdict = Literal["crystal", "disordering", "lost"]
 
 
 @dataclass(frozen=True)
 class CrystalOrder:
-    """Root mean square distance from the starting sites over the distance of neighbours.
+    """Root mean square distance from the sites over the distance of neighbours, in one run.
 
     Attributes:
         time_ps: shape (n_frames,), in ps.
-        ratio: shape (n_frames,).
-        final_ratio: mean over the last fifth of the frames.
-        neighbour_distance_A: mean distance of nearest neighbours at the start, in Å.
+        ratio: from the sites as built, shape (n_frames,).
+        relaxed_ratio: from the relaxed sites, where dynamics started, shape (n_frames,).
+        relaxation_ratio: of the relaxed sites from those as built: what the relaxation alone did.
+        neighbour_distance_A: mean distance of an atom's nearest neighbour as built, in Å.
         n_atoms: atoms looked at.
-        verdict: "crystal" to 0.12, "disordering" to 0.20, "lost" above.
-        sentence: the verdict with its number.
+        replica: which replica this is, from 1: the worst one.
+        n_replicas: replicas looked at.
     """
 
     time_ps: NDArray[np.float64]
     ratio: NDArray[np.float64]
-    final_ratio: float
+    relaxed_ratio: NDArray[np.float64]
+    relaxation_ratio: float
     neighbour_distance_A: float
     n_atoms: int
-    verdict: Verdict
-    sentence: str
+    replica: int = 1
+    n_replicas: int = 1
+
+    @property
+    def built_final_ratio(self) -> float:
+        """Distance from the sites as built, mean over the last fifth of the frames."""
+        return _average_end(self.ratio)
+
+    @property
+    def relaxed_final_ratio(self) -> float:
+        """Distance from the relaxed sites, mean over the last fifth of the frames: what dynamics did."""
+        return _average_end(self.relaxed_ratio)
+
+    @property
+    def final_ratio(self) -> float:
+        """The worst of the three: it decides the verdict."""
+        return max(self.relaxation_ratio, self.built_final_ratio, self.relaxed_final_ratio)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict: "crystal" to 0.12, "disordering" to 0.20, "lost" above."""
+        return judge_ratio(self.final_ratio)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict with its numbers."""
+        lost = self.verdict == "lost"
+        limit = f"beyond {LOST_LIMIT:.2f} there is no crystal" if lost else f"up to {CRYSTAL_LIMIT:.2f} is a crystal"
+        which = f", in replica {self.replica}, the worst of {self.n_replicas}" if self.n_replicas > 1 else ""
+        numbers = (
+            f"its atoms are {self.built_final_ratio:.2f} neighbour distances from the sites they were built on{which}; "
+            f"the relaxation moved them by {self.relaxation_ratio:.2f}, dynamics by {self.relaxed_final_ratio:.2f} "
+            f"({limit})"
+        )
+        return f"{_VERDICTS[self.verdict]}: {numbers}."
 
     def to_json(self) -> dict[str, Any]:
         """The finding as JSON values."""
         return {
             "time_ps": to_list(self.time_ps),
             "displacement_ratio": to_list(self.ratio),
+            "displacement_ratio_from_relaxed": to_list(self.relaxed_ratio),
+            "relaxation_ratio": self.relaxation_ratio,
+            "built_final_ratio": self.built_final_ratio,
+            "relaxed_final_ratio": self.relaxed_final_ratio,
             "final_ratio": self.final_ratio,
             "neighbour_distance_A": self.neighbour_distance_A,
             "atoms": self.n_atoms,
+            "replica": self.replica,
+            "replicas": self.n_replicas,
             "verdict": self.verdict,
             "sentence": self.sentence,
         }
@@ -63,20 +113,22 @@ def compute_crystal_order(
     universe: Universe,
     *,
     geometry: ContactGeometry,
-    reference_A: ArrayLike,
+    built_A: ArrayLike,
+    relaxed_A: ArrayLike | None = None,
     neighbour_distance_A: float,
     frames: slice | Sequence[int] | None = None,
 ) -> CrystalOrder:
     """How far the alloy's atoms are from their sites, away from the interface and from the cores.
 
-    δ(t) = √⟨|r(t) − r₀ − drift|²⟩ / d over alloy atoms that started deeper than the interface region, outside the core
-    columns, and are not held fixed.
+    δ(t) = √⟨|r(t) − r₀ − drift|²⟩ / d over alloy atoms that were built deeper than the interface region, outside the
+    core columns, and are not held fixed; r₀ once as built and once as relaxed.
 
     Args:
         universe: trajectory with unwrapped positions and regions.
-        geometry: interface, and core columns, in the coordinates of `reference_A`.
-        reference_A: the sites, shape (n_atoms, 3), in Å.
-        neighbour_distance_A: d, in Å.
+        geometry: interface, and core columns, in the coordinates of `built_A`.
+        built_A: the sites as built, shape (n_atoms, 3), in Å.
+        relaxed_A: the sites as relaxed, shape (n_atoms, 3), in Å; None if nothing was relaxed.
+        neighbour_distance_A: d, in Å; see `compute_neighbour_distance`.
         frames: which frames; None for all.
 
     Returns:
@@ -87,28 +139,50 @@ def compute_crystal_order(
 
     Source: Lindemann 1910, Phys. Z. 11, 609.
     """
-    reference = np.asarray(reference_A, dtype=float)
+    built = np.asarray(built_A, dtype=float)
+    relaxed = built if relaxed_A is None else np.asarray(relaxed_A, dtype=float)
     universe.trajectory[0]
     cell = np.asarray(universe.trajectory.ts.triclinic_dimensions, dtype=float)
     regions = np.asarray(universe.atoms.segids, dtype=str)
-    deep = find_deep_atoms(reference, regions=regions, cell_A=cell, geometry=geometry)
-    drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference, frames=frames)
-    times, ratios = [], []
+    deep = find_deep_atoms(built, regions=regions, cell_A=cell, geometry=geometry)
+    # A relaxation may have put an atom into another image of the cell.
+    moved = find_mic(relaxed - built, cell)[0]
+    moved -= moved[find_deep_third(built, regions=regions, geometry=geometry)].mean(axis=0)
+    drift = compute_alloy_drift(universe, geometry=geometry, reference_A=relaxed, frames=frames)
+    times, from_built, from_relaxed = [], [], []
     for timestep, shift in zip(iterate_frames(universe, frames=frames), drift, strict=True):
-        offset = np.asarray(timestep.positions[deep], dtype=float) - reference[deep] - shift
+        offset = np.asarray(timestep.positions[deep], dtype=float) - relaxed[deep] - shift
         times.append(float(timestep.time))
-        ratios.append(float(np.sqrt((offset**2).sum(axis=1).mean())) / neighbour_distance_A)
-    final = float(np.mean(ratios[-max(1, len(ratios) // _LAST_SHARE) :]))
-    verdict = judge_ratio(final)
+        from_relaxed.append(_root_mean_square(offset) / neighbour_distance_A)
+        from_built.append(_root_mean_square(offset + moved[deep]) / neighbour_distance_A)
     return CrystalOrder(
         time_ps=np.array(times),
-        ratio=np.array(ratios),
-        final_ratio=final,
+        ratio=np.array(from_built),
+        relaxed_ratio=np.array(from_relaxed),
+        relaxation_ratio=_root_mean_square(moved[deep]) / neighbour_distance_A,
         neighbour_distance_A=neighbour_distance_A,
         n_atoms=int(deep.sum()),
-        verdict=verdict,
-        sentence=_SENTENCES[verdict].format(ratio=final, crystal=CRYSTAL_LIMIT, lost=LOST_LIMIT),
     )
+
+
+def combine_crystal_orders(orders: Sequence[CrystalOrder]) -> CrystalOrder:
+    """The worst of several replicas."""
+    worst = max(range(len(orders)), key=lambda number: orders[number].final_ratio)
+    return replace(orders[worst], replica=worst + 1, n_replicas=len(orders))
+
+
+def compute_neighbour_distance(atoms: Atoms) -> float:
+    """Mean distance of each atom to its nearest neighbour, in Å.
+
+    Raises:
+        InputError: if no two atoms are within 5 Å.
+    """
+    first, lengths = neighbor_list("id", atoms, _NEIGHBOUR_SEARCH_A)
+    nearest: NDArray[np.float64] = np.full(len(atoms), np.inf)
+    np.minimum.at(nearest, first, lengths)
+    if not np.isfinite(nearest).any():
+        raise InputError(f"no two of {len(atoms)} atoms are within {_NEIGHBOUR_SEARCH_A:g} Å; give atoms of a solid")
+    return float(nearest[np.isfinite(nearest)].mean())
 
 
 def find_deep_atoms(
@@ -149,11 +223,16 @@ def judge_ratio(ratio: float) -> Verdict:
     return "disordering" if ratio <= LOST_LIMIT else "lost"
 
 
-_SENTENCES: dict[Verdict, str] = {
-    "crystal": "The alloy is a crystal: its atoms are {ratio:.2f} neighbour distances from their sites "
-    "(up to {crystal:.2f} counts as crystal).",
-    "disordering": "The alloy is losing its order: its atoms are {ratio:.2f} neighbour distances from their sites "
-    "(up to {crystal:.2f} counts as crystal).",
-    "lost": "The alloy has lost its crystal order: its atoms are {ratio:.2f} neighbour distances from their sites "
-    "(beyond {lost:.2f} there is no crystal).",
+def _average_end(series: NDArray[np.float64]) -> float:
+    return float(series[-max(1, series.size // _LAST_SHARE) :].mean())
+
+
+def _root_mean_square(vectors: NDArray[np.float64]) -> float:
+    return float(np.sqrt((vectors**2).sum(axis=1).mean()))
+
+
+_VERDICTS: dict[Verdict, str] = {
+    "crystal": "The alloy is a crystal",
+    "disordering": "The alloy is losing its order",
+    "lost": "The alloy has lost its crystal order",
 }

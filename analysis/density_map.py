@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.contact_geometry import ContactGeometry, LinesOfFrame, compute_alloy_drift
 from analysis.regions import check_cell
 from analysis.trajectory import get_elements, iterate_frames
-from analysis.uncertainty import compute_band, to_list
+from analysis.uncertainty import Steadiness, compute_band, judge_steadiness, to_list
 from structures.errors import InputError
 
 
@@ -26,7 +26,8 @@ class DensityMap:
         error_per_A3: half the 95 % interval over samples, same shape; NaN with one sample.
         core_positions_A: x, y of the lines in the map, in Å.
         n_frames: frames averaged over.
-        what: what the samples are.
+        what: what the samples are: blocks of one run, or replicas.
+        steadiness: whether one run allows an error, from the number of atoms in the alloy; None for replicas.
         samples: maps of independent samples, shape (n_samples, n_y, n_x).
     """
 
@@ -38,13 +39,16 @@ class DensityMap:
     n_frames: int
     what: str
     samples: NDArray[np.float64] = field(repr=False)
+    steadiness: Steadiness | None = None
 
     @property
     def verdict(self) -> str:
         """What the map is good for."""
         if not self.density_per_A3.any():
             return "none of the species is in the alloy"
-        return f"error from {len(self.samples)} {self.what}" if len(self.samples) > 1 else "one sample: no error"
+        if self.steadiness is not None:
+            return f"number of atoms in the alloy: {self.steadiness.verdict}"
+        return f"error from {len(self.samples)} {self.what}"
 
     def to_json(self) -> dict[str, Any]:
         """The map as JSON values."""
@@ -55,7 +59,7 @@ class DensityMap:
             "error_per_A3": to_list(self.error_per_A3, digits=2),
             "core_positions_A": [list(line) for line in self.core_positions_A],
             "n_frames": self.n_frames,
-            "n_independent": len(self.samples),
+            "n_independent": len(self.samples) if self.steadiness is None else self.steadiness.n_independent,
             "verdict": self.verdict,
         }
 
@@ -82,7 +86,7 @@ def compute_density_map(
         geometry: interface and lines, in the coordinates of the starting structure.
         species: element.
         bin_A: largest width of a bin, in Å.
-        n_blocks: consecutive stretches whose spread gives the error.
+        n_blocks: consecutive stretches whose spread gives the error, if the number of atoms in the alloy is steady.
         lines: x, y of the lines in a frame, in the order of the geometry's; None if they stay.
         reference_A: positions of the starting structure, shape (n_atoms, 3); None for the first frame.
         frames: which frames; None for all.
@@ -104,7 +108,7 @@ def compute_density_map(
     shape = (int(np.ceil(cell[1, 1] / bin_A)), int(np.ceil(cell[0, 0] / bin_A)))
     blocks = np.zeros((min(n_blocks, len(drift)), *shape))
     volume = cell[0, 0] * cell[1, 1] * geometry.thickness_A / (shape[0] * shape[1])
-    counts = np.zeros(len(blocks))
+    counts, inside = np.zeros(len(blocks)), np.zeros(len(drift))
     for number, timestep in enumerate(iterate_frames(universe, frames=frames)):
         block = number * len(blocks) // len(drift)
         found = _count_atoms(
@@ -114,6 +118,7 @@ def compute_density_map(
             lines_A=np.asarray(lines(timestep.frame)) - drift[number][:2] if lines is not None else None,
             shape=shape,
         )
+        inside[number] = found.sum()
         blocks[block] += found / volume
         counts[block] += 1
     middles = [(np.arange(n) + 0.5) / n for n in shape]
@@ -126,6 +131,7 @@ def compute_density_map(
         lines_A=tuple((float(x * cell[0, 0]), float(y * cell[1, 1])) for x, y in _fold(geometry.lines_A, cell_A=cell)),
         n_frames=len(drift),
         what="blocks",
+        steadiness=judge_steadiness(inside),
     )
 
 
@@ -175,10 +181,14 @@ def _finish(
     lines_A: tuple[tuple[float, float], ...],
     n_frames: int,
     what: str,
+    steadiness: Steadiness | None = None,
 ) -> DensityMap:
-    """The map with the error from its samples."""
+    """The map with the error from its samples, unless they are of one run that is not steady."""
     _, low, high = compute_band(samples)
-    return DensityMap(x_A, y_A, density, 0.5 * (high - low), lines_A, n_frames, what, samples)
+    half = 0.5 * (high - low)
+    if steadiness is not None and not steadiness.is_steady:
+        half = np.full_like(half, np.nan)
+    return DensityMap(x_A, y_A, density, half, lines_A, n_frames, what, samples, steadiness)
 
 
 def _fold(positions_A: ArrayLike, *, cell_A: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,11 +11,11 @@ def find_answer(observables: dict[str, Any]) -> str:
 
 
 def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Final depth of each case: that of the contrast, else that of all atoms of the case."""
+    """Depth that each case gained since first contact: that of the contrast, else that of all atoms of the case."""
     contrast = observables.get("contrast") or {}
     found = []
     for name, case in (observables.get("cases") or {}).items():
-        quantity = contrast.get(f"{name}_depth_A") or (case.get("penetration") or {}).get("final")
+        quantity = contrast.get(f"{name}_gain_A") or (case.get("penetration") or {}).get("gain")
         if isinstance(quantity, dict):
             found.append((str(case.get("label", name)), quantity))
     return found
@@ -29,24 +29,28 @@ def find_comparisons(contrast: dict[str, Any] | None) -> list[tuple[str, dict[st
 
 
 def name_depth(observables: dict[str, Any]) -> str:
-    """What the depths of `find_final_depths` are called: "depth, core columns" or "depth, all K"."""
-    return f"depth, {_find_region(observables)}"
+    """What the depths of `find_final_depths` are called: "depth gained, core columns" or "depth gained, all K"."""
+    return f"depth gained, {_find_region(observables)}"
 
 
 def define_depth(observables: dict[str, Any]) -> str:
     """What the depths of `find_final_depths` are, in a sentence; nothing if there are none."""
     if not find_final_depths(observables):
         return ""
-    quantiles = {case["penetration"].get("quantile") for case in observables["cases"].values() if "penetration" in case}
-    quantile = quantiles.pop() if len(quantiles) == 1 else None
-    share = f"{100 * quantile:g} %" if quantile is not None else "the chosen share"
+    densities = {
+        case["penetration"].get("areal_density_per_nm2")
+        for case in observables["cases"].values()
+        if "penetration" in case
+    }
+    density = densities.pop() if len(densities) == 1 else None
+    number = f"{density:g}" if density is not None else "a chosen number of"
     atoms = "potassium atoms"
     if _find_region(observables) == CORE_COLUMNS:
         atoms += " in the columns about the core lines (in the control: the same columns)"
     return (
-        f"{name_depth(observables).capitalize()}: how far below the interface {share} of the {atoms} have come at "
-        "most, mean over the last tenth of the run. The interface is the plane midway between alloy and potassium as "
-        "built."
+        f"{name_depth(observables).capitalize()}: the depth below the interface beyond which {number} {atoms} lie on "
+        "each nm², mean over the last tenth of the run less its value at first contact. The interface is the plane "
+        "midway between alloy and potassium as built."
     )
 
 

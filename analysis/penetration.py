@@ -1,11 +1,16 @@
-"""How deep a metal's atoms have gone into an alloy: over time, along the core and in the crystal."""
+"""How deep a metal's atoms have gone into an alloy: over time, along the core and in the crystal.
+
+The depth is that beyond which a given number of atoms lie on each nm² of the interface. So it does not depend on how
+thick the metal is, and columns about the cores and the crystal between them, of other areas, are measured alike.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from MDAnalysis import Universe
+from MDAnalysis.coordinates.timestep import Timestep
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.contact_geometry import ContactGeometry, LinesOfFrame, compute_alloy_drift
@@ -15,6 +20,7 @@ from structures.errors import InputError
 
 _FINAL_SHARE = 0.1
 _SAME_TIME_PS = 1e-3
+DEFAULT_AREAL_DENSITY_PER_NM2 = 0.5
 
 
 @dataclass(frozen=True)
@@ -22,20 +28,29 @@ class DepthSeries:
     """Depth over time in one region; arrays of shape (n_replicas, n_frames).
 
     Attributes:
-        depth_A: depth that the quantile of the atoms has reached, in Å; 0 where none is below the interface.
+        depth_A: depth beyond which `atoms_beyond` atoms lie, in Å; 0 if that is above the interface.
         deepest_A: depth of the deepest atom, in Å.
         n_inside: atoms below the interface.
+        area_nm2: area of the interface that the region has, in nm².
+        atoms_beyond: number of atoms that lie beyond the depth: areal density times area, at least one.
     """
 
     depth_A: NDArray[np.float64]
     deepest_A: NDArray[np.float64]
     n_inside: NDArray[np.float64]
+    area_nm2: float
+    atoms_beyond: float
 
     @property
     def final_A(self) -> NDArray[np.float64]:
         """Mean depth over the last tenth of the time, one a replica, in Å."""
         last = max(1, round(_FINAL_SHARE * self.depth_A.shape[1]))
         return np.asarray(self.depth_A[:, -last:].mean(axis=1))
+
+    @property
+    def gain_A(self) -> NDArray[np.float64]:
+        """Depth at the end less that in the first frame, one a replica, in Å: what came after the first contact."""
+        return np.asarray(self.final_A - self.depth_A[:, 0])
 
     def to_json(self) -> dict[str, Any]:
         """Means over replicas as JSON values."""
@@ -46,7 +61,10 @@ class DepthSeries:
             "high_A": to_list(high),
             "deepest_A": to_list(self.deepest_A.max(axis=0)),
             "n_inside": to_list(self.n_inside.mean(axis=0)),
+            "area_nm2": self.area_nm2,
+            "atoms_beyond": self.atoms_beyond,
             "final": compute_final_depth(self).to_json(),
+            "gain": compute_gain(self).to_json(),
         }
 
 
@@ -58,14 +76,14 @@ class Penetration:
         time_ps: time, shape (n_frames,), in ps.
         total: all atoms of the species.
         by_region: "core": those in the columns about the lines, at any height; "crystal": the others.
-        quantile: share of the atoms at or above the depth.
+        areal_density_per_nm2: atoms beyond the depth on each nm² of the interface, in nm⁻².
         species: what penetrates.
     """
 
     time_ps: NDArray[np.float64]
     total: DepthSeries
     by_region: dict[str, DepthSeries] = field(default_factory=dict)
-    quantile: float = 0.99
+    areal_density_per_nm2: float = DEFAULT_AREAL_DENSITY_PER_NM2
     species: str = "K"
 
     @property
@@ -78,29 +96,31 @@ class Penetration:
         return {
             "time_ps": to_list(self.time_ps),
             **self.total.to_json(),
-            "quantile": self.quantile,
+            "areal_density_per_nm2": self.areal_density_per_nm2,
             "species": self.species,
             "by_region": {name: series.to_json() for name, series in self.by_region.items()},
         }
 
 
-def compute_penetration_depth(depths_A: ArrayLike, *, quantile: float = 0.99) -> float:
-    """Depth that a quantile of the atoms has reached.
+def compute_penetration_depth(depths_A: ArrayLike, *, atoms_beyond: float) -> float:
+    """Depth beyond which a number of atoms lie: that of the n-th deepest, in between those of its neighbours in rank.
 
     Args:
         depths_A: depth of each atom below the interface, positive in the solid, shape (n_atoms,), in Å.
-        quantile: share of atoms at or above the depth, in (0, 1].
+        atoms_beyond: number of atoms, at least 1; need not be whole.
 
     Returns:
-        Depth in Å; 0 if the quantile lies above the interface, NaN without atoms.
+        Depth in Å; 0 if it would lie above the interface, NaN if there are fewer atoms.
 
     Raises:
-        InputError: if the quantile is outside (0, 1].
+        InputError: if the number is below 1.
     """
-    if not 0 < quantile <= 1:
-        raise InputError(f"quantile is {quantile}, needs 0 < quantile <= 1")
-    depths = np.asarray(depths_A, dtype=float)
-    return max(0.0, float(np.quantile(depths, quantile))) if depths.size else float("nan")
+    if not atoms_beyond >= 1:
+        raise InputError(f"atoms_beyond is {atoms_beyond}, needs at least 1")
+    deepest_first = np.sort(np.asarray(depths_A, dtype=float))[::-1]
+    if deepest_first.size < atoms_beyond:
+        return float("nan")
+    return max(0.0, float(np.interp(atoms_beyond, np.arange(1, deepest_first.size + 1), deepest_first)))
 
 
 def compute_penetration(
@@ -108,7 +128,7 @@ def compute_penetration(
     *,
     geometry: ContactGeometry,
     species: str = "K",
-    quantile: float = 0.99,
+    areal_density_per_nm2: float = DEFAULT_AREAL_DENSITY_PER_NM2,
     lines: LinesOfFrame | None = None,
     reference_A: ArrayLike | None = None,
     frames: slice | Sequence[int] | None = None,
@@ -119,7 +139,8 @@ def compute_penetration(
         universe: trajectory with unwrapped positions, elements and the segments `alloy` or `anchor`.
         geometry: interface and lines, in the coordinates of the starting structure.
         species: element that penetrates.
-        quantile: share of atoms at or above the depth, in (0, 1].
+        areal_density_per_nm2: atoms beyond the depth on each nm² of the interface, in nm⁻²; where that makes less than
+            one atom in a region, one counts.
         lines: x, y of the lines in a frame (cores that glide); None for where the geometry has them.
         reference_A: positions of the starting structure, shape (n_atoms, 3); None for the first frame.
         frames: which frames; None for all.
@@ -128,67 +149,91 @@ def compute_penetration(
         The penetration, with one replica.
 
     Raises:
-        InputError: if the species is absent or a frame has no cell.
+        InputError: if the species is absent, the areal density is not above zero or a frame has no cell.
     """
+    if not areal_density_per_nm2 > 0:
+        raise InputError(f"areal_density_per_nm2 is {areal_density_per_nm2}, needs a value above 0")
     chosen = get_elements(universe) == species
     if not chosen.any():
         raise InputError(f"species is {species}, but the system has {', '.join(sorted(set(get_elements(universe))))}")
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference_A, frames=frames)
+    universe.trajectory[0]
+    areas = geometry.compute_areas_nm2(cell_A=_read_cell(universe.trajectory.ts))
+    beyond = {name: max(1.0, areal_density_per_nm2 * area) for name, area in areas.items()}
     times: list[float] = []
-    rows: dict[str, list[tuple[float, float, int]]] = {"total": [], "core": [], "crystal": []}
+    rows: dict[str, list[tuple[float, float, int]]] = {name: [] for name in areas}
     for shift, timestep in zip(drift, iterate_frames(universe, frames=frames), strict=True):
-        if timestep.dimensions is None:
-            raise InputError(f"frame {timestep.frame} has no cell; set universe.dimensions")
-        cell = np.asarray(timestep.triclinic_dimensions, dtype=float)
+        cell = _read_cell(timestep)
         positions = timestep.positions[chosen].astype(float) - shift
         depths = geometry.compute_depths(positions[:, 2], height_A=cell[2, 2])
         where = None if lines is None else np.asarray(lines(timestep.frame)) - shift[:2]
         core = geometry.near_core(positions, cell_A=cell, lines_A=where)
         times.append(float(timestep.time))
-        for name, part in (("total", depths), ("core", depths[core]), ("crystal", depths[~core])):
-            depth = compute_penetration_depth(part, quantile=quantile)
+        parts = {"total": depths, "core": depths[core], "crystal": depths[~core]}
+        for name, part in ((name, parts[name]) for name in areas):
+            depth = compute_penetration_depth(part, atoms_beyond=beyond[name])
             rows[name].append((depth, max(0.0, float(part.max(initial=0.0))), int((part > 0).sum())))
     series = {
-        name: DepthSeries(*(np.array(column)[None] for column in zip(*row, strict=True))) for name, row in rows.items()
+        name: _build_series(np.array(row, dtype=float).T[:, None], area_nm2=areas[name], atoms_beyond=beyond[name])
+        for name, row in rows.items()
     }
     total = series.pop("total")
-    return Penetration(np.array(times), total, series if geometry.lines_A else {}, quantile, species)
+    return Penetration(np.array(times), total, series, areal_density_per_nm2, species)
+
+
+def _build_series(columns: NDArray[np.float64], *, area_nm2: float, atoms_beyond: float) -> DepthSeries:
+    """A series from depth, deepest atom and atoms inside, shape (3, n_replicas, n_frames)."""
+    return DepthSeries(columns[0], columns[1], columns[2], area_nm2, atoms_beyond)
+
+
+def _read_cell(timestep: Timestep) -> NDArray[np.float64]:
+    """Cell vectors of a frame as rows, in Å."""
+    if timestep.dimensions is None:
+        raise InputError(f"frame {timestep.frame} has no cell; set universe.dimensions")
+    return np.asarray(timestep.triclinic_dimensions, dtype=float)
 
 
 def combine_penetrations(runs: Sequence[Penetration]) -> Penetration:
     """Replicas of one case as one, cut to the time that all of them have reached.
 
     Raises:
-        InputError: if they were written at other times or differ in species or quantile.
+        InputError: if they were written at other times or differ in species or areal density.
     """
     first = runs[0]
     n_frames = min(run.time_ps.size for run in runs)
     for run in runs:
-        if (run.species, run.quantile) != (first.species, first.quantile):
-            raise InputError(
-                f"replicas differ: {run.species} at {run.quantile} and {first.species} at {first.quantile}"
-            )
+        kinds = [f"{part.species} at {part.areal_density_per_nm2} per nm²" for part in (run, first)]
+        if kinds[0] != kinds[1]:
+            raise InputError(f"replicas differ: {kinds[0]} and {kinds[1]}")
         if np.abs(run.time_ps[:n_frames] - first.time_ps[:n_frames]).max() > _SAME_TIME_PS:
             raise InputError("replicas have frames at different times; write frames equally often in all of them")
 
-    def stack(parts: Sequence[DepthSeries]) -> DepthSeries:
-        names = ("depth_A", "deepest_A", "n_inside")
-        return DepthSeries(*(np.vstack([getattr(part, name)[:, :n_frames] for part in parts]) for name in names))
+    def join(parts: Sequence[DepthSeries]) -> DepthSeries:
+        runs = [np.stack([part.depth_A, part.deepest_A, part.n_inside])[:, :, :n_frames] for part in parts]
+        joined = np.concatenate(runs, axis=1)
+        return _build_series(joined, area_nm2=parts[0].area_nm2, atoms_beyond=parts[0].atoms_beyond)
 
-    regions = {name: stack([run.by_region[name] for run in runs]) for name in first.by_region}
-    total = stack([run.total for run in runs])
-    return Penetration(first.time_ps[:n_frames], total, regions, first.quantile, first.species)
+    regions = {name: join([run.by_region[name] for run in runs]) for name in first.by_region}
+    total = join([run.total for run in runs])
+    return Penetration(first.time_ps[:n_frames], total, regions, first.areal_density_per_nm2, first.species)
 
 
 def compute_final_depth(series: DepthSeries) -> Quantity:
     """Depth at the end: mean over the last tenth of the time, interval over replicas."""
-    finals = series.final_A[np.isfinite(series.final_A)]
-    if finals.size == 0:
-        method = "mean over the last tenth of the time"
-        return Quantity(float("nan"), None, None, None, "Å", method, 0, "no atoms in this region")
-    mean = compute_replica_mean(finals, unit="Å")
-    method = f"last tenth of the time; {mean.method}"
-    return Quantity(mean.value, mean.uncertainty, mean.low, mean.high, "Å", method, mean.n_independent, mean.verdict)
+    return _average(series.final_A, method="last tenth of the time")
+
+
+def compute_gain(series: DepthSeries) -> Quantity:
+    """Depth gained since the first contact: the last tenth of the time less the first frame, interval over replicas."""
+    return _average(series.gain_A, method="last tenth of the time less the first frame")
+
+
+def _average(values_A: NDArray[np.float64], *, method: str) -> Quantity:
+    known = values_A[np.isfinite(values_A)]
+    if known.size == 0:
+        return Quantity(float("nan"), None, None, None, "Å", method, 0, "too few atoms in this region")
+    mean = compute_replica_mean(known, unit="Å")
+    return replace(mean, method=f"{method}; {mean.method}")
 
 
 def fit_front_law(time_ps: ArrayLike, *, depth_A: ArrayLike) -> Quantity:
@@ -198,7 +243,8 @@ def fit_front_law(time_ps: ArrayLike, *, depth_A: ArrayLike) -> Quantity:
 
     Args:
         time_ps: time since contact, shape (n_frames,), in ps.
-        depth_A: depth, shape (n_replicas, n_frames), in Å.
+        depth_A: depth gained since contact, shape (n_replicas, n_frames), in Å: one that starts above zero is no
+            power of time.
 
     Returns:
         The exponent and its interval over replicas.

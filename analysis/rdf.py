@@ -9,7 +9,7 @@ number counts every B around the centres in the region, wherever it lies.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,21 @@ from analysis.counting import PairCounter
 from analysis.first_minimum import find_first_minimum
 from analysis.regions import Region, compute_visible_share
 from analysis.trajectory import get_elements, iterate_frames
-from analysis.uncertainty import Quantity, compute_band, compute_replica_mean, to_list
+from analysis.uncertainty import (
+    Quantity,
+    Steadiness,
+    compute_band,
+    compute_replica_mean,
+    compute_steady_half_width,
+    compute_steady_mean,
+    judge_steadiness,
+    to_list,
+)
 from structures.errors import InputError
 
 RegionOfFrame = Region | Callable[[int], Region]
 
+STRETCHES = "stretches of one run"
 _CENTRES = 2000
 _SHARE_STEP_A = 0.25
 
@@ -43,11 +53,15 @@ class RadialDistribution:
         coordination: neighbours of a centre within the outer edge of each bin.
         first_minimum_A: first minimum in Å; None if there is none.
         first_minimum_reason: why there is none, or how it was found.
-        coordination_number: neighbours within the first minimum; None without one.
+        coordination_number: neighbours within the cut-off; None without one.
+        cutoff_A: the cut-off, in Å: the first minimum, unless `count_within` gave another.
+        cutoff_source: where the cut-off comes from.
         n_frames: frames counted.
         n_centres: mean number of centres in the region.
         samples: g and running coordination of each independent sample, shape (n_samples, 2, n_bins).
-        what: what the samples are: blocks or replicas.
+        noise: standard error of g, from which peaks must stand out, shape (n_bins,).
+        what: what the samples are: stretches of one run, or replicas.
+        steadiness: why stretches of one run give a band or none; None for replicas.
     """
 
     pair: str
@@ -60,10 +74,14 @@ class RadialDistribution:
     first_minimum_A: float | None
     first_minimum_reason: str
     coordination_number: Quantity | None
+    cutoff_A: float | None
+    cutoff_source: str
     n_frames: int
     n_centres: float
     samples: NDArray[np.float64] = field(repr=False)
-    what: str = "blocks"
+    noise: NDArray[np.float64] = field(repr=False)
+    what: str = STRETCHES
+    steadiness: Steadiness | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The distribution as JSON values."""
@@ -76,9 +94,11 @@ class RadialDistribution:
             "first_minimum_A": self.first_minimum_A,
             "first_minimum_reason": self.first_minimum_reason,
             "coordination_number": None if number is None else number.to_json(),
+            "cutoff_A": self.cutoff_A,
+            "cutoff_source": self.cutoff_source,
             "n_frames": self.n_frames,
             "n_centres": round(self.n_centres, 3),
-            "n_independent": len(self.samples),
+            "n_independent": len(self.samples) if self.steadiness is None else self.steadiness.n_independent,
             "verdict": self.verdict,
         }
 
@@ -87,8 +107,8 @@ class RadialDistribution:
         """What the curve is good for."""
         if not np.isfinite(self.g).any():
             return f"no {self.pair} pairs to count in region {self.region}"
-        if len(self.samples) < 2:  # noqa: PLR2004 - one sample has no spread
-            return f"one of the {self.what}: no error band"
+        if self.steadiness is not None:
+            return self.steadiness.verdict
         return f"band from {len(self.samples)} {self.what}"
 
 
@@ -110,7 +130,7 @@ def compute_rdfs(
     r_max_A: float = 10.0,
     bin_A: float = 0.05,
     frames: slice | Sequence[int] | None = None,
-    n_blocks: int = 5,
+    n_blocks: int = 20,
     seed: int = 0,
 ) -> list[RadialDistribution]:
     """Partial radial distribution functions of a trajectory, read once.
@@ -122,7 +142,7 @@ def compute_rdfs(
         r_max_A: largest distance, in Å; below half of the cell's smallest height.
         bin_A: width of a bin, in Å.
         frames: which frames; None for all.
-        n_blocks: consecutive stretches of the trajectory whose spread gives the band.
+        n_blocks: consecutive stretches of the trajectory; their series gives the band if it is steady.
         seed: seed of the sampling of the accessible volume.
 
     Returns:
@@ -222,7 +242,7 @@ def _summarise(
         total = np.cumsum(tally.all_pairs.sum(0)) / (tally.centres.sum() or np.nan)
     return _finish(
         g, coordination=total, samples=np.stack([blocks, running], axis=1), pair="-".join(pair), region=region,
-        edges_A=edges_A, n_frames=n_frames, n_centres=float(tally.centres.sum() / n_frames), what="blocks",
+        edges_A=edges_A, n_frames=n_frames, n_centres=float(tally.centres.sum() / n_frames), what=STRETCHES,
         poisson=g / np.sqrt(np.maximum(tally.pairs.sum(0), 1)),
     )  # fmt: skip
 
@@ -258,12 +278,49 @@ def _finish(
     half = 0.5 * (high - low)
     noise = np.where(np.isfinite(half), half / 2, poisson)
     minimum, reason = find_first_minimum(r, g=g, noise=noise)
-    number = None
-    if minimum is not None:
-        at = int(np.searchsorted(edges_A[1:], minimum - 1e-9))
-        known = samples[np.isfinite(samples[:, 1, at]), 1, at]
-        number = compute_replica_mean(known, unit="1", what=what)
-    return RadialDistribution(
-        pair, region, r, g, np.where(np.isfinite(low), g - half, np.nan), np.where(np.isfinite(high), g + half, np.nan),
-        coordination, minimum, reason, number, n_frames, n_centres, samples, what,
+    steadiness = None
+    if what == STRETCHES:
+        at = -1 if minimum is None else _find_bin(edges_A, radius_A=minimum)
+        steadiness = judge_steadiness(_take_known(samples[:, 1, at]))
+        known = samples[np.isfinite(samples[:, 1, -1]), 0]
+        half = np.full(r.size, np.nan)
+        if steadiness.is_steady:
+            half = compute_steady_half_width(known, n_independent=steadiness.n_independent)
+    distribution = RadialDistribution(
+        pair, region, r, g, g - half, g + half, coordination, minimum, reason, None, None, reason, n_frames, n_centres,
+        samples, noise, what, steadiness,
     )  # fmt: skip
+    return count_within(distribution, cutoff_A=minimum, source=reason)
+
+
+def count_within(distribution: RadialDistribution, *, cutoff_A: float | None, source: str) -> RadialDistribution:
+    """The distribution with the coordination number within a cut-off.
+
+    Args:
+        distribution: of a pair in a region.
+        cutoff_A: the cut-off, in Å; None for none.
+        source: where it comes from, or why there is none.
+
+    Returns:
+        The same, its coordination number with an error over replicas, or over stretches of one run that is steady.
+    """
+    number = None
+    if cutoff_A is not None:
+        half = distribution.r_A[0]
+        at = _find_bin(np.append(distribution.r_A - half, distribution.r_A[-1] + half), radius_A=cutoff_A)
+        series = distribution.samples[:, 1, at]
+        if np.isfinite(series).any():
+            known = series[np.isfinite(series)]
+            replicas = distribution.what != STRETCHES
+            number = compute_replica_mean(known, unit="1") if replicas else compute_steady_mean(known, unit="1")
+    return replace(distribution, coordination_number=number, cutoff_A=cutoff_A, cutoff_source=source)
+
+
+def _find_bin(edges_A: NDArray[np.float64], *, radius_A: float) -> int:
+    """The bin whose outer edge is at the radius or just beyond it."""
+    return min(int(np.searchsorted(edges_A[1:], radius_A - 1e-9)), edges_A.size - 2)
+
+
+def _take_known(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = series[np.isfinite(series)]
+    return known if known.size else np.zeros(1)

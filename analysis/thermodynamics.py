@@ -1,7 +1,7 @@
 """Thermodynamics of a run: reading and thinning."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.thermodynamics_columns import COLUMNS
-from analysis.uncertainty import to_list
+from analysis.uncertainty import Quantity, compute_replica_mean, to_list
 from structures.errors import InputError
 
 _REPORTED = ("time_ps", "temperature_K", "pressure_GPa", "pressure_zz_GPa", "potential_energy_eV", "conserved_eV")
+_FINAL_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Thermodynamics:
-    """Columns of the thermodynamics of one run, by name (`COLUMNS`)."""
+    """Columns of the thermodynamics of one run.
+
+    Attributes:
+        columns: by name (`COLUMNS`).
+        replica: which replica this is, from 1.
+        n_replicas: replicas that there are.
+    """
 
     columns: dict[str, NDArray[np.float64]]
+    replica: int = 1
+    n_replicas: int = 1
 
     @property
     def time_ps(self) -> NDArray[np.float64]:
@@ -29,7 +38,15 @@ class Thermodynamics:
     def to_json(self, *, max_points: int = 500) -> dict[str, Any]:
         """The columns of the report as JSON values, every n-th row so that at most `max_points` are left."""
         stride = max(1, -(-self.time_ps.size // max_points))
-        return {name: to_list(self.columns[name][::stride], digits=9) for name in _REPORTED}
+        columns = {name: to_list(self.columns[name][::stride], digits=9) for name in _REPORTED}
+        return {**columns, "replica": self.replica, "replicas": self.n_replicas}
+
+
+def find_worst_thermodynamics(runs: Sequence[Thermodynamics]) -> Thermodynamics:
+    """The replica whose conserved energy moved most from its first to its last value."""
+    moves = [abs(float(run.columns["conserved_eV"][-1] - run.columns["conserved_eV"][0])) for run in runs]
+    worst = int(np.argmax(moves))
+    return replace(runs[worst], replica=worst + 1, n_replicas=len(runs))
 
 
 def read_thermodynamics(paths: Sequence[Path]) -> Thermodynamics:
@@ -54,6 +71,33 @@ def read_thermodynamics(paths: Sequence[Path]) -> Thermodynamics:
     latest = np.maximum.accumulate(np.concatenate([[-np.inf], times[:-1]]))
     rows = rows[times > latest + 1e-9]
     return Thermodynamics({name: rows[:, column] for column, name in enumerate(COLUMNS)})
+
+
+def compute_energy_released(runs: Sequence[Thermodynamics]) -> Quantity:
+    """Energy that a reaction sets free from first contact to the end.
+
+    Q = U(0) − (U − K), the last two averaged over the last tenth of the rows: in a solid, vibrations hold as much
+    potential as kinetic energy (equipartition), and the start is at rest in a minimum.
+
+    Args:
+        runs: tables of the replicas; potential and kinetic energy in eV.
+
+    Returns:
+        Energy in eV, above zero if it was released; interval over replicas.
+
+    Raises:
+        InputError: if there are no runs.
+    """
+    if not runs:
+        raise InputError("the energy released needs the thermodynamics of at least one run; got none")
+    released = []
+    for run in runs:
+        potential, kinetic = (run.columns[name] for name in ("potential_energy_eV", "kinetic_energy_eV"))
+        last = max(1, round(_FINAL_SHARE * potential.size))
+        released.append(float(potential[0] - (potential - kinetic)[-last:].mean()))
+    mean = compute_replica_mean(released, unit="eV")
+    method = f"fall of the potential energy from first contact on, less that of vibrations; {mean.method}"
+    return replace(mean, method=method)
 
 
 def _read_table(path: Path) -> NDArray[np.float64]:

@@ -42,11 +42,10 @@ def main(potential: str = "k-bi-sn-sb") -> None:
         number = rdf.coordination_number
         if number is None:
             print(f"{rdf.pair}: {rdf.first_minimum_reason}")
-        else:
-            print(
-                f"{rdf.pair}: {number.value:.2f} neighbours within {rdf.first_minimum_A:.2f} Å, "
-                f"95 % interval {number.low:.2f} to {number.high:.2f} ({number.verdict})"
-            )
+            continue
+        # A run that drifts, or is short, has no error bar; the verdict says which.
+        interval = "" if number.low is None else f"95 % interval {number.low:.2f} to {number.high:.2f}, "
+        print(f"{rdf.pair}: {number.value:.2f} neighbours within {rdf.cutoff_A:.2f} Å ({interval}{number.verdict})")
 
 
 if __name__ == "__main__":

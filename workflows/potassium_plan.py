@@ -21,6 +21,7 @@ from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.jobs.store import Store
+from workflows.known_limits import find_known_limits
 from workflows.plan import Plan
 from workflows.potassium_cells import build_cells, build_geometries, find_elements, name_alloy
 from workflows.potassium_run import build_spec, find_fixed_regions
@@ -135,4 +136,5 @@ def plan_warnings(config: PotassiumDiffusionConfig, *, atoms: Atoms) -> list[str
             f"timestep_fs is {config.dynamics.timestep_fs:g}: with the lightest atoms here more than about "
             f"{longest_fs:.1f} fs may drift or blow up."
         )
-    return warnings
+    known = find_known_limits(config.calculator, dynamics=config.dynamics, elements=set(atoms.symbols))
+    return warnings + known

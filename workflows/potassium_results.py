@@ -10,11 +10,26 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io import read
-from ase.neighborlist import neighbor_list
 
-from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, describe_contact_case
-from analysis.crystal_order import CrystalOrder, compute_crystal_order
+from analysis.contact import (
+    ContactCase,
+    compare_contact_cases,
+    compute_contact_case,
+    describe_contact_case,
+    share_cutoffs,
+)
+from analysis.crystal_order import (
+    CrystalOrder,
+    combine_crystal_orders,
+    compute_crystal_order,
+    compute_neighbour_distance,
+)
 from analysis.headline import find_answer
+from analysis.region_temperature import (
+    RegionTemperature,
+    compute_region_temperatures,
+    summarise_region_temperatures,
+)
 from analysis.report import MAX_FRAMES, REPORT_FILE, ViewerCase, ViewerData, write_report
 from analysis.results import Provenance, Results, build_json_value, read_results, write_results
 from analysis.tables import write_tables
@@ -22,21 +37,21 @@ from analysis.thermodynamics import read_thermodynamics
 from analysis.trajectory import read_trajectory, spread_frames, write_trajectory
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
-from workflows.calculators.resolve import find_potential_folder
 from workflows.configuration.potassium_diffusion import StructureSection
 from workflows.configuration.resolve import find_structure_files, replace_value
-from workflows.configuration.sections import CalculatorSection
-from workflows.engines.trajectory_files import THERMO, TRAJECTORY
-from workflows.jobs.durable import compute_sha256, read_json
+from workflows.configuration.sections import FS_PER_PS, CalculatorSection, DynamicsSection
+from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_arrays
+from workflows.jobs.durable import compute_sha256
 from workflows.jobs.worker import collect_versions
+from workflows.known_limits import read_potential_card
 from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries, name_alloy
 from workflows.potassium_references import collect_references
 from workflows.potassium_run import CaseData, RunFacts
-from workflows.potassium_warnings import collect_warnings, judge_orders
+from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
 from workflows.published import is_published, note_published
 
 _GUARD_FRAMES = 20
-_BOND_A = 3.6  # between the first and the second neighbours of A7 alloys
+_MEV_PER_EV = 1000.0
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
 
 
@@ -75,9 +90,13 @@ def publish_results(
         The answer in one sentence, and the path of the report.
     """
     data = collect_cases(run, gap_A=gap_A, relaxed=relaxed, dynamics=dynamics)
-    cases = {case: analyse_case(run, case=case, data=part) for case, part in data.items()}
+    cases = share_cutoffs({case: analyse_case(run, case=case, data=part) for case, part in data.items()})
     orders = {case: measure_order(part) for case, part in data.items()}
+    temperatures = {case: measure_temperatures(run.config.dynamics, data=part) for case, part in data.items()}
     observables = build_observables(run, cases=cases, orders=orders)
+    for case, found in temperatures.items():
+        times_ps = data[case].segment_ends_ps
+        observables["cases"][case]["region_temperatures"] = summarise_region_temperatures(found, time_ps=times_ps)
     results = Results(
         flow="potassium-diffusion",
         status="completed",
@@ -88,6 +107,11 @@ def publish_results(
         observables=build_json_value(observables),
         warnings=(
             *judge_orders(orders),
+            *(
+                warning
+                for case, found in temperatures.items()
+                for warning in judge_temperatures(found, case=case, thermostat=run.config.dynamics.thermostat)
+            ),
             *collect_warnings(run, data=data, cases=cases, relaxed=relaxed, dynamics=dynamics, proof=proof),
         ),
         references=collect_references(run.config.calculator.name),
@@ -120,12 +144,16 @@ def collect_cases(
         if not isinstance(start, Atoms):
             raise TypeError(case)
         runs = [run.finished(key).segments for key in keys]
+        ends = [[read_arrays(part / FINAL) for part in parts] for parts in runs]
+        timestep_ps = run.config.dynamics.timestep_fs / FS_PER_PS
         data[case] = CaseData(
             cell=cells[case],
             geometry=geometries[case],
             relaxed=start,
             universes=[read_trajectory([part / TRAJECTORY for part in parts], topology=start) for parts in runs],
             thermodynamics=[read_thermodynamics([part / THERMO for part in parts]) for parts in runs],
+            velocities_A_per_fs=[[end["velocities_A_per_fs"] for end in parts] for parts in ends],
+            segment_ends_ps=[float(end["step"].item()) * timestep_ps for end in ends[0]],
         )
     return data
 
@@ -137,7 +165,7 @@ def analyse_case(run: RunFacts, *, case: str, data: CaseData) -> ContactCase:
         label=_LABELS[case],
         geometry=data.geometry,
         dislocation=data.cell.geometry,
-        quantile=run.config.analysis.quantile,
+        areal_density_per_nm2=run.config.analysis.areal_density_per_nm2,
         reference_A=data.relaxed.positions,
         thermodynamics=data.thermodynamics,
         guard=check_guard(run, data=data),
@@ -232,30 +260,49 @@ def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -
 
 
 def measure_order(data: CaseData) -> CrystalOrder:
-    """Whether the alloy of a case is still a crystal, in its first replica; neighbours as the relaxed cell has them."""
-    alloy = data.relaxed[data.relaxed.arrays["region"] != "potassium"]
-    return compute_crystal_order(
-        data.universes[0],
-        geometry=data.geometry,
-        reference_A=data.relaxed.positions,
-        neighbour_distance_A=float(np.median(neighbor_list("d", alloy, _BOND_A))),
+    """Whether the alloy of a case is still the crystal that was built, in its worst replica."""
+    built = data.cell.atoms
+    distance_A = compute_neighbour_distance(built[built.arrays["region"] != "potassium"])
+    return combine_crystal_orders(
+        [
+            compute_crystal_order(
+                universe,
+                geometry=data.geometry,
+                built_A=built.positions,
+                relaxed_A=data.relaxed.positions,
+                neighbour_distance_A=distance_A,
+            )
+            for universe in data.universes
+        ]
+    )
+
+
+def measure_temperatures(dynamics: DynamicsSection, *, data: CaseData) -> dict[str, RegionTemperature]:
+    """Temperature of each region at the ends of segments; those of production count for the mean."""
+    before_steps = dynamics.heat_steps + dynamics.equilibrate_steps
+    return compute_region_temperatures(
+        data.velocities_A_per_fs,
+        masses_u=data.relaxed.get_masses(),
+        regions=data.relaxed.arrays["region"],
+        time_ps=data.segment_ends_ps,
+        set_K=dynamics.temperature_K,
+        from_ps=before_steps * dynamics.timestep_fs / FS_PER_PS,
     )
 
 
 def describe_potential(calculator: CalculatorSection) -> dict[str, Any]:
     """Name, teacher and errors of an embedded potential, from its card; nothing for other calculators."""
-    if calculator.name != "pod":
-        return {}
-    card = read_json(find_potential_folder(calculator.potential) / "card.json")
+    card = read_potential_card(calculator)
     if card is None:
         return {}
     overall: dict[str, Any] = next((entry for entry in card["errors"]["held_out"] if entry["kind"] == "all"), {})
+    force_eV_per_A = overall.get("force_rmse_eV_per_A")
     return {
         "potential": {
             "name": card["name"],
             "teacher": card["teacher"]["model"],
             "energy_rmse_meV_per_atom": overall.get("energy_rmse_meV_per_atom"),
-            "force_rmse_meV_per_A": overall.get("force_rmse_meV_per_A"),
+            "force_rmse_meV_per_A": None if force_eV_per_A is None else _MEV_PER_EV * force_eV_per_A,
             "force_rmse_share": overall.get("relative_force_error"),
         }
     }

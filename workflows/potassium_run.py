@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 from MDAnalysis import Universe
+from numpy.typing import NDArray
 
 from analysis.contact_geometry import ContactGeometry
 from analysis.thermodynamics import Thermodynamics
@@ -70,13 +72,25 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class CaseData:
-    """One case with what its analysis needs: cell, geometry, trajectories, thermodynamics."""
+    """One case with what its analysis needs.
+
+    Attributes:
+        cell: as built.
+        geometry: where interface and lines are in it.
+        relaxed: the relaxed cell, which dynamics starts from.
+        universes: one trajectory a replica.
+        thermodynamics: one table a replica.
+        velocities_A_per_fs: of each replica at the end of each segment, in Å/fs.
+        segment_ends_ps: the times of those, in ps.
+    """
 
     cell: ContactCell
     geometry: ContactGeometry
     relaxed: Atoms
     universes: list[Universe]
     thermodynamics: list[Thermodynamics]
+    velocities_A_per_fs: list[list[NDArray[np.float64]]]
+    segment_ends_ps: list[float]
 
 
 def build_spec(config: PotassiumDiffusionConfig, *, store: Store) -> CalculatorSpec:

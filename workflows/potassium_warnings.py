@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from analysis.contact import ContactCase
 from analysis.crystal_order import CrystalOrder
+from analysis.region_temperature import SIGMAS, RegionTemperature
 from analysis.results import ResultWarning
 from structures.metal import POTASSIUM_MELTING_POINT_K
+from workflows.known_limits import find_known_limits
 from workflows.potassium_cells import DISLOCATION
 from workflows.potassium_run import CaseData, RunFacts
 
@@ -26,6 +28,22 @@ def judge_orders(orders: Mapping[str, CrystalOrder]) -> list[ResultWarning]:
         elif order.verdict == "disordering":
             warnings.append(ResultWarning("amber", text))
     return warnings
+
+
+def judge_temperatures(found: Mapping[str, RegionTemperature], *, case: str, thermostat: str) -> list[ResultWarning]:
+    """What is left to say of a region that is not at the temperature that was set."""
+    off = [part for part in found.values() if part.is_off]
+    if not off:
+        return []
+    words = " and ".join(f"the {part.name} is at {part.worst_K:.0f} K" for part in off)
+    limits = ", ".join(f"{SIGMAS * part.fluctuation_K:.1f} K ({part.name})" for part in off)
+    text = (
+        f"{case.capitalize()}: {words} in production, set are {off[0].set_K:g} K. That is beyond three canonical "
+        f"fluctuations, {limits}: heat of a reaction or of a relaxation that was not finished."
+    )
+    if thermostat == "nose-hoover":
+        text += " Nosé–Hoover keeps the mean of all atoms alone; dynamics.thermostat: langevin acts on each of them."
+    return [ResultWarning("amber", text)]
 
 
 def judge_case(part: ContactCase, *, case: str) -> list[ResultWarning]:
@@ -67,6 +85,9 @@ def collect_warnings(
         warnings.append(ResultWarning("amber", f"The control is sheared by {100 * shear:.1f} %; use the quadrupole."))
     if run.config.dynamics.temperature_K > POTASSIUM_MELTING_POINT_K:
         warnings.append(ResultWarning("amber", "The potassium is liquid at this temperature."))
+    elements = {symbol for part in data.values() for symbol in set(part.relaxed.symbols)}
+    known = find_known_limits(run.config.calculator, dynamics=run.config.dynamics, elements=elements)
+    warnings.extend(ResultWarning("amber", text) for text in known)
     if run.config.calculator.name == "pod":
         warnings.append(ResultWarning("amber", "The potential's teacher (CHGNet) is not verified against DFT here."))
     if DISLOCATION in relaxed:

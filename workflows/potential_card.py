@@ -75,6 +75,7 @@ def build_card(
     versions: Mapping[str, str],
     lattices: Sequence[LatticeComparison] = (),
     drift: Mapping[str, Any] | None = None,
+    crystal_order: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The card as JSON values; checksums are added when the files are written.
 
@@ -86,6 +87,8 @@ def build_card(
         lattices: lattice constants.
         drift: of the NVE run: `drift_meV_per_atom_per_ps`, `time_ps`, `timestep_fs`, `temperature_K`, `n_atoms`, and
             `failure`, the reason if it broke down.
+        crystal_order: whether crystals held in dynamics with the potential: `system`, `temperature_K`, `time_ps`,
+            `displacement_ratio` and `verdict` (analysis.crystal_order).
     """
     teacher = config["teacher"]["name"]
     held_out = judge_errors(fit_values["errors"]["held_out"])
@@ -113,6 +116,7 @@ def build_card(
         "smallest_distance_A": fit_values["smallest_distance_A"],
         "lattice_constants": [lattice.to_json() for lattice in lattices],
         "energy_drift": dict(drift) if drift is not None else None,
+        "crystal_order": [dict(entry) for entry in crystal_order],
     }
 
 
@@ -169,6 +173,7 @@ def format_card(card: Mapping[str, Any]) -> str:
         *_format_rounds(card),
         *_format_fit(card),
         *_format_checks(card),
+        *_format_crystal_order(card),
         "## Files",
         "",
         "| file | SHA-256 |",
@@ -259,6 +264,19 @@ def _format_checks(card: Mapping[str, Any]) -> list[str]:
                 "",
             ]
     return lines
+
+
+def _format_crystal_order(card: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"| {entry['system']} | {entry['temperature_K']:g} | {entry['time_ps']:g} | {entry['displacement_ratio']:.2f} "
+        f"| {entry['verdict']} |"
+        for entry in card.get("crystal_order") or ()
+    ]
+    if not lines:
+        return []
+    head = ["## Crystal order", "", "Root mean square distance of deep atoms from the sites they were built on.", ""]
+    table = ["| crystal | K | ps | neighbour distances | verdict |", "|---|---:|---:|---:|---|"]
+    return [*head, *table, *lines, ""]
 
 
 def _show_or(value: float | None, form: str, otherwise: str) -> str:

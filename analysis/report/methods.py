@@ -136,10 +136,11 @@ def _describe_analysis(results: Results) -> str:
     if not isinstance(analysis, dict):
         return ""
     sentences = []
-    if analysis.get("quantile") is not None:
+    if analysis.get("areal_density_per_nm2") is not None:
         sentences.append(
-            f"The penetration depth is the depth below the interface above which {100 * analysis['quantile']:g} % of "
-            "the potassium atoms lie."
+            "The penetration depth is the depth below the interface beyond which "
+            f"{analysis['areal_density_per_nm2']:g} potassium atoms lie on each nm² of it; what is compared is its "
+            "gain since first contact."
         )
     if analysis.get("core_radius_A") is not None:
         sentences.append(f"Atoms within {analysis['core_radius_A']:g} Å of a dislocation line count as core.")

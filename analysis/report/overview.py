@@ -43,12 +43,12 @@ def build_answer(results: Results) -> str:
         return answer
     depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
     if depths:
-        return f"Potassium reached {join_words(depths)}."
+        return f"Potassium went deeper by {join_words(depths)} since first contact."
     return f"The flow {results.flow} is {results.status}; it reports no number to sum up."
 
 
 def build_tiles(results: Results) -> list[Tile]:
-    """Final depth of each case, and the contrast, as large numbers."""
+    """Depth gained by each case, and the contrast, as large numbers."""
     contrast = results.observables.get("contrast") or {}
     tiles = [
         Tile(f"{label}: {name_depth(results.observables)}", format_quantity(quantity), _note(quantity), number)
@@ -138,14 +138,15 @@ def _observable_tables(observables: dict[str, Any]) -> list[Table]:
 
 
 def _label_depth(names: list[str]) -> list[str]:
-    """Case and name of a final depth, told by the place where it stands; nothing for other quantities."""
+    """Case and name of a depth or its gain, told by the place where it stands; nothing for other quantities."""
+    kinds = {"final": "depth", "gain": "depth gained"}
     match names:
-        case [case, "penetration", "final"]:
-            return [case, "depth, all K"]
-        case [case, "penetration", "by_region", "core", "final"]:
-            return [case, "depth, core columns"]
-        case [case, "penetration", "by_region", region, "final"]:
-            return [case, f"depth, {region} (K outside the core columns)"]
+        case [case, "penetration", kind] if kind in kinds:
+            return [case, f"{kinds[kind]}, all K"]
+        case [case, "penetration", "by_region", "core", kind] if kind in kinds:
+            return [case, f"{kinds[kind]}, core columns"]
+        case [case, "penetration", "by_region", region, kind] if kind in kinds:
+            return [case, f"{kinds[kind]}, {region} (K outside the core columns)"]
     return []
 
 

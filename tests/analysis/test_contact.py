@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -6,7 +7,13 @@ import pytest
 from ase import Atoms
 from MDAnalysis import Universe
 
-from analysis.contact import ContactCase, compare_contact_cases, compute_contact_case, describe_contact_case
+from analysis.contact import (
+    ContactCase,
+    compare_contact_cases,
+    compute_contact_case,
+    describe_contact_case,
+    share_cutoffs,
+)
 from analysis.contact_geometry import build_contact_geometry
 from analysis.trajectory import build_universe
 from structures.alloy import resolve_alloy
@@ -78,6 +85,7 @@ def test_case_has_the_keys_of_results_and_is_json() -> None:
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     assert set(values) == {
         "label", "replicas", "penetration", "rdf", "msd", "density_map", "core", "thermodynamics", "guard",
+        "energy_released",
     }  # fmt: skip
     assert {(d["pair"], d["region"]) for d in values["rdf"]} == {
         (f"K-{element}", region)
@@ -92,19 +100,39 @@ def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:
     found = compare_contact_cases(analyse("dislocation"), control=analyse("control"), temperature_K=300)
     assert found.difference.value == pytest.approx(1.0 * (N_FRAMES - 1), rel=0.25)
     assert not found.resolved
-    assert found.sentence.startswith("Potassium reached")
-    assert "along the core and" in found.sentence
-    assert "in the same columns of the control after" in found.sentence
+    assert found.sentence.startswith("Potassium went")
+    assert "deeper in the core columns, " in found.sentence
+    assert " elsewhere in the same run and " in found.sentence
+    assert "in the same columns of the control" in found.sentence
     assert found.to_json()["region"] == "core columns"
     assert "(2 replicas, 300 K)" in found.sentence
 
 
+def test_unclear_cores_are_named_in_the_sentence() -> None:
+    case = analyse("dislocation")
+    assert case.core is not None
+    lost = replace(case, core=replace(case.core, verdict="unclear"))
+    found = compare_contact_cases(lost, control=analyse("control"), temperature_K=300)
+    assert "(2 replicas, 300 K; the cores were not tracked)" in found.sentence
+
+
+def test_both_cases_count_within_one_cutoff_a_pair() -> None:
+    cases = share_cutoffs({name: analyse(name) for name in ("dislocation", "control")})
+    for pair in ("K-Bi", "K-K"):
+        parts = [part for case in cases.values() for part in case.rdf if part.pair == pair]
+        assert len(parts) == 8
+        assert len({part.cutoff_A for part in parts}) == len({part.cutoff_source for part in parts}) == 1
+        assert [part.coordination_number is not None for part in parts] == [
+            part.cutoff_A is not None and bool(np.isfinite(part.g).any()) for part in parts
+        ]
+
+
 def test_a_case_alone_says_depth_time_temperature_and_replicas() -> None:
     case = analyse("control")
-    depth = case.penetration.to_json()["final"]
+    gain = case.penetration.to_json()["gain"]
     assert describe_contact_case(case, temperature_K=50) == (
-        f"Potassium reached {depth['value']:.2f} ± {depth['uncertainty']:.2f} Å (control, all K) after "
-        f"{case.penetration.time_ps[-1]:.4g} ps (2 replicas, 50 K)."
+        f"Potassium went {gain['value']:.2f} ± {gain['uncertainty']:.2f} Å deeper (control, all K) within "
+        f"{case.penetration.time_ps[-1]:.4g} ps of first contact (2 replicas, 50 K)."
     )
 
 

@@ -29,10 +29,30 @@ def test_interval_is_welchs() -> None:
 def test_sentence_gives_numbers_interval_and_replicas() -> None:
     sentence = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).sentence
     assert sentence == (
-        "Potassium reached 14.20 ± 1.81 Å along the core and 6.30 ± 1.79 Å in the control after 10 ps (5 replicas, "
-        "300 K): difference 7.90 Å, 95 % interval 5.78 to 10.02 Å; ratio of geometric means 2.29, 95 % interval "
-        "1.73 to 3.03."
+        "Potassium went 14.20 ± 1.81 Å deeper in the core columns and 6.30 ± 1.79 Å in the same columns of the control "
+        "within 10 ps of first contact (5 replicas, 300 K): the difference to the control is 7.90 Å, 95 % interval "
+        "5.78 to 10.02 Å; ratio of geometric means 2.29, 95 % interval 1.73 to 3.03."
     )
+
+
+def test_sentence_says_what_happened_elsewhere_and_that_cores_were_not_tracked() -> None:
+    found = compute_contrast(
+        [3.1],
+        control_A=[1.4],
+        elsewhere_A=[3.8],
+        depths_A=([5.3], [4.2]),
+        time_ps=12,
+        temperature_K=50,
+        note="the cores were not tracked",
+    )
+    assert found.sentence.startswith(
+        "Potassium went 3.10 Å deeper in the core columns, 3.80 Å elsewhere in the same run and 1.40 Å in the same "
+        "columns of the control within 12 ps of first contact (1 replica, 50 K; the cores were not tracked): "
+        "the difference to the control is 1.70 Å"
+    )
+    values = found.to_json()
+    assert values["elsewhere_gain_A"]["value"] == 3.8
+    assert values["dislocation_depth_A"]["value"] == 5.3
 
 
 @given(st.tuples(*[st.floats(0.5, 40).map(lambda depth: [depth])] * 2))
@@ -40,7 +60,7 @@ def test_the_difference_is_that_of_the_numbers_shown(depths: tuple[list[float], 
     found = compute_contrast(depths[0], control_A=depths[1], time_ps=10, temperature_K=300)
     shown = [Decimal(text) for text in re.findall(r"(-?\d+\.\d\d) Å", found.sentence)]
     assert shown[2] == shown[0] - shown[1]
-    values = (found.dislocation_depth_A, found.control_depth_A, found.difference)
+    values = (found.dislocation_gain, found.control_gain, found.difference)
     assert [Decimal(f"{value.value:.2f}") for value in values] == shown
 
 
@@ -82,9 +102,9 @@ def test_control_at_zero_depth_has_no_ratio() -> None:
 
 def test_json_has_the_keys_of_results() -> None:
     values = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).to_json()
-    keys = {"estimate", "low", "high", "n_replicas", "resolved", "sentence", "dislocation_depth_A", "control_depth_A"}
+    keys = {"estimate", "low", "high", "n_replicas", "resolved", "sentence", "dislocation_gain_A", "control_gain_A"}
     assert keys <= set(values)
-    assert values["dislocation_depth_A"]["n_independent"] == 5
+    assert values["dislocation_gain_A"]["n_independent"] == 5
 
 
 def test_intervals_cover_the_truth_nineteen_times_in_twenty() -> None:

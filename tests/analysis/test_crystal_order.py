@@ -4,8 +4,14 @@ from ase import Atoms
 from MDAnalysis import Universe
 
 from analysis.contact_geometry import ContactGeometry
-from analysis.crystal_order import compute_crystal_order, judge_ratio
+from analysis.crystal_order import (
+    combine_crystal_orders,
+    compute_crystal_order,
+    compute_neighbour_distance,
+    judge_ratio,
+)
 from analysis.trajectory import build_universe
+from structures.alloy import build_rotated_alloy, resolve_alloy
 from structures.errors import InputError
 
 GEOMETRY = ContactGeometry(40.0, 0.0, lines_A=((10.0, 10.0),), core_radius_A=4.0, interface_width_A=6.0)
@@ -32,7 +38,7 @@ def build_run(*, spread_A: float, drift_A: float = 0.0, stirred: bool = False) -
 @pytest.mark.parametrize("drift_A", [0.0, 0.3])
 def test_the_planted_spread_comes_back(drift_A: float) -> None:
     universe, atoms = build_run(spread_A=0.2, drift_A=drift_A)
-    found = compute_crystal_order(universe, geometry=GEOMETRY, reference_A=atoms.positions, neighbour_distance_A=4.0)
+    found = compute_crystal_order(universe, geometry=GEOMETRY, built_A=atoms.positions, neighbour_distance_A=4.0)
     assert found.final_ratio == pytest.approx(0.2 * np.sqrt(3) / 4, rel=0.05)
     assert found.verdict == "crystal"
 
@@ -42,7 +48,7 @@ def test_what_happens_at_the_interface_and_in_the_cores_does_not_count() -> None
     stirred, _ = build_run(spread_A=0.2, stirred=True)
     ratios = [
         compute_crystal_order(
-            universe, geometry=GEOMETRY, reference_A=atoms.positions, neighbour_distance_A=4.0
+            universe, geometry=GEOMETRY, built_A=atoms.positions, neighbour_distance_A=4.0
         ).final_ratio
         for universe in (quiet, stirred)
     ]
@@ -61,7 +67,7 @@ def test_verdicts_follow_the_limits() -> None:
 
 def test_a_molten_alloy_is_named() -> None:
     universe, atoms = build_run(spread_A=1.0)
-    found = compute_crystal_order(universe, geometry=GEOMETRY, reference_A=atoms.positions, neighbour_distance_A=4.0)
+    found = compute_crystal_order(universe, geometry=GEOMETRY, built_A=atoms.positions, neighbour_distance_A=4.0)
     assert found.verdict == "lost"
     assert "has lost its crystal order" in found.sentence
     assert found.to_json()["final_ratio"] == found.final_ratio
@@ -71,4 +77,54 @@ def test_a_slab_without_an_inside_is_refused() -> None:
     universe, atoms = build_run(spread_A=0.1)
     thin = ContactGeometry(40.0, 0.0, lines_A=(), interface_width_A=60.0)
     with pytest.raises(InputError, match="deeper than 60 Å"):
-        compute_crystal_order(universe, geometry=thin, reference_A=atoms.positions, neighbour_distance_A=4.0)
+        compute_crystal_order(universe, geometry=thin, built_A=atoms.positions, neighbour_distance_A=4.0)
+
+
+def test_a_crystal_that_collapses_before_dynamics_and_stays_there_is_no_crystal() -> None:
+    universe, atoms = build_run(spread_A=0.05)
+    # The run holds its sites; those the cell was built on were elsewhere, with the deep third's mean where it was.
+    moves = np.random.default_rng(1).normal(scale=0.8, size=(len(atoms), 3))
+    found = compute_crystal_order(
+        universe,
+        geometry=GEOMETRY,
+        built_A=atoms.positions - moves,
+        relaxed_A=atoms.positions,
+        neighbour_distance_A=4.0,
+    )
+    assert found.relaxed_final_ratio < 0.03
+    assert found.relaxation_ratio == pytest.approx(0.8 * np.sqrt(3) / 4, rel=0.1)
+    assert found.built_final_ratio == pytest.approx(found.relaxation_ratio, rel=0.02)
+    assert found.verdict == "lost"
+    assert f"the relaxation moved them by {found.relaxation_ratio:.2f}, dynamics by 0.02" in found.sentence
+
+
+def test_neither_another_image_nor_a_shift_of_the_whole_alloy_is_a_displacement() -> None:
+    universe, atoms = build_run(spread_A=0.05)
+    built = atoms.positions + np.array([0.4, 0.0, -0.4])
+    built[::3] += [40.0, -40.0, 0.0]
+    found = compute_crystal_order(
+        universe, geometry=GEOMETRY, built_A=built, relaxed_A=atoms.positions, neighbour_distance_A=4.0
+    )
+    assert found.relaxation_ratio == pytest.approx(0, abs=1e-9)
+    assert found.verdict == "crystal"
+
+
+def test_the_worst_replica_decides() -> None:
+    orders = []
+    for spread_A in (0.1, 1.0, 0.2):
+        universe, atoms = build_run(spread_A=spread_A)
+        orders.append(
+            compute_crystal_order(universe, geometry=GEOMETRY, built_A=atoms.positions, neighbour_distance_A=4.0)
+        )
+    worst = combine_crystal_orders(orders)
+    assert (worst.verdict, worst.replica, worst.n_replicas) == ("lost", 2, 3)
+    assert "in replica 2, the worst of 3" in worst.sentence
+
+
+def test_neighbour_distance_is_that_of_the_first_shell_alone() -> None:
+    record = resolve_alloy("M-BiSnSb")
+    alloy = build_rotated_alloy(record, repeats=(4, 1, 2))
+    # A7: three neighbours at 2.994 Å within the bilayer, the next three at 3.448 Å across the gap.
+    assert compute_neighbour_distance(alloy) == pytest.approx(2.994, abs=0.002)
+    with pytest.raises(InputError, match="no two of 1 atoms"):
+        compute_neighbour_distance(Atoms("Bi", cell=[20, 20, 20]))

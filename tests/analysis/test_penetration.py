@@ -42,13 +42,53 @@ def build_channel(*, seed: int = 0, drift_A: float = 0.0, n_metal: int = 400, de
     return universe.load_new(frames.astype(np.float32), order="fac", dimensions=dimensions, dt=0.5)
 
 
-def test_depth_is_a_quantile() -> None:
-    depths = np.linspace(-50, 50, 101)
-    assert compute_penetration_depth(depths, quantile=0.9) == pytest.approx(40, rel=1e-12)
-    assert compute_penetration_depth(depths, quantile=0.2) == 0.0
-    assert np.isnan(compute_penetration_depth([]))
-    with pytest.raises(InputError, match=r"quantile is 0\.0"):
-        compute_penetration_depth(depths, quantile=0.0)
+def test_depth_is_that_of_the_nth_deepest_atom_and_smooth_in_n() -> None:
+    depths = np.array([-3.0, 7.0, 1.0, 4.0])
+    assert compute_penetration_depth(depths, atoms_beyond=1) == 7.0
+    assert compute_penetration_depth(depths, atoms_beyond=2.5) == pytest.approx(2.5, rel=1e-12)
+    assert compute_penetration_depth(depths, atoms_beyond=4) == 0.0
+    assert np.isnan(compute_penetration_depth(depths, atoms_beyond=4.5))
+    assert np.isnan(compute_penetration_depth([], atoms_beyond=1))
+    with pytest.raises(InputError, match=r"atoms_beyond is 0\.5, needs at least 1"):
+        compute_penetration_depth(depths, atoms_beyond=0.5)
+
+
+def test_depth_does_not_depend_on_how_thick_the_metal_is() -> None:
+    # A denser block of metal above the channels: a quantile of all atoms would fall to the interface.
+    thin, thick = (compute_penetration(build_channel(n_metal=n), geometry=GEOMETRY) for n in (240, 1440))
+    np.testing.assert_allclose(thick.total.depth_A, thin.total.depth_A, rtol=1e-6)
+    assert thick.total.final_A[0] == pytest.approx(18.5, abs=1e-3)
+
+
+def test_columns_and_crystal_are_measured_alike() -> None:
+    # The same flux everywhere: one atom each 0.5 nm², evenly, at one depth, gives that depth in columns and elsewhere.
+    rng = np.random.default_rng(5)
+    universe = build_channel(n_metal=400)
+    frames = universe.trajectory.get_array().copy()
+    frames[:, 640:] = np.append(rng.uniform(0, 1, (360, 2)) @ CELL[:2, :2], np.full((360, 1), 33.0), axis=1)
+    frames[:, 600:640] = frames[:, 640:680]
+    universe.load_new(frames, order="fac", dimensions=np.tile(universe.dimensions, (N_FRAMES, 1)), dt=0.5)
+    found = compute_penetration(universe, geometry=GEOMETRY)
+    np.testing.assert_allclose([found.by_region[name].final_A[0] for name in ("core", "crystal")], 7.0, atol=1e-4)
+    areas = [found.by_region[name].area_nm2 for name in ("core", "crystal")]
+    assert areas == pytest.approx([2 * np.pi * 0.16, 14.4 - 2 * np.pi * 0.16], rel=1e-3)
+    assert sum(areas) == pytest.approx(found.total.area_nm2, rel=1e-9)
+    # 0.5 nm⁻² in the columns is half an atom: one counts.
+    assert found.by_region["core"].atoms_beyond == 1.0
+    assert found.by_region["crystal"].atoms_beyond == pytest.approx(0.5 * areas[1], rel=1e-9)
+
+
+def test_what_was_inside_at_first_contact_is_no_gain() -> None:
+    universe = build_channel()
+    frames = universe.trajectory.get_array().copy()
+    frames[:, 600:640, 2] -= 2.5
+    universe.load_new(frames, order="fac", dimensions=np.tile(universe.dimensions, (N_FRAMES, 1)), dt=0.5)
+    series = compute_penetration(universe, geometry=GEOMETRY).by_region["core"]
+    assert series.final_A[0] == pytest.approx(21.0, abs=1e-3)
+    assert series.gain_A[0] == pytest.approx(18.5, abs=1e-3)
+    values = series.to_json()
+    assert values["gain"]["value"] == pytest.approx(18.5, abs=1e-3)
+    assert "less the first frame" in values["gain"]["method"]
 
 
 def test_depth_counts_from_the_nearer_of_two_faces() -> None:
@@ -112,7 +152,7 @@ def test_replicas_are_cut_to_the_shortest_and_must_match() -> None:
     with pytest.raises(InputError, match="different times"):
         combine_penetrations([whole, sparse])
     with pytest.raises(InputError, match="replicas differ"):
-        combine_penetrations([whole, compute_penetration(universe, geometry=GEOMETRY, quantile=0.5)])
+        combine_penetrations([whole, compute_penetration(universe, geometry=GEOMETRY, areal_density_per_nm2=1.0)])
 
 
 def test_bad_geometry_and_species_are_refused() -> None:
@@ -122,6 +162,8 @@ def test_bad_geometry_and_species_are_refused() -> None:
         ContactGeometry(15.0, 10.0, core_radius_A=-1.0)
     with pytest.raises(InputError, match="species is Na, but the system has Bi, K"):
         compute_penetration(build_channel(), geometry=GEOMETRY, species="Na")
+    with pytest.raises(InputError, match="areal_density_per_nm2 is 0"):
+        compute_penetration(build_channel(), geometry=GEOMETRY, areal_density_per_nm2=0)
     with pytest.raises(InputError, match="no atoms of segments alloy or anchor"):
         compute_alloy_drift(build_channel(), geometry=ContactGeometry(9.0, -1000.0, two_faces=True))
 
@@ -161,6 +203,20 @@ def test_density_map_follows_a_glide() -> None:
     x, y = np.meshgrid(moved.x_A, moved.y_A)
     near = np.min([np.hypot(x - a, y - b) for a, b in moved.core_positions_A], axis=0) < 4
     assert moved.density_per_A3[near].sum() == pytest.approx(moved.density_per_A3.sum(), rel=1e-6)
+
+
+def test_a_map_of_one_run_has_an_error_only_if_the_number_inside_is_steady() -> None:
+    universe = build_channel()
+    frames = universe.trajectory.get_array().copy()
+    for number in range(N_FRAMES):
+        frames[number, 600 : 600 + 2 * number, 2] = 35.0
+        frames[number, 600 + 2 * number : 640, 2] = 45.0
+    universe.load_new(frames, order="fac", dimensions=np.tile(universe.dimensions, (N_FRAMES, 1)), dt=0.5)
+    drifting = compute_density_map(universe, geometry=GEOMETRY)
+    assert np.isnan(drifting.error_per_A3).all()
+    assert drifting.verdict == (
+        "number of atoms in the alloy: drifting: no error bar from one run; 3 in its first fifth, 35 in its last"
+    )
 
 
 def test_maps_of_replicas_have_an_error() -> None:

@@ -11,10 +11,11 @@ from MDAnalysis import Universe
 from MDAnalysis.analysis.rdf import InterRDF
 from numpy.typing import NDArray
 
+from analysis.common_cutoff import find_common_cutoff
 from analysis.coordination import compute_coordination
 from analysis.counting import PairCounter, count_neighbours, largest_radius_A
 from analysis.first_minimum import find_first_minimum
-from analysis.rdf import combine_rdfs, compute_rdfs
+from analysis.rdf import RadialDistribution, combine_rdfs, compute_rdfs, count_within
 from analysis.regions import Region
 from analysis.trajectory import build_universe
 from structures.errors import InputError
@@ -101,13 +102,17 @@ def test_radius_too_large_for_the_cell_names_the_limit() -> None:
 def test_ideal_gas_in_its_region_has_g_of_one(region: Region) -> None:
     universe = build_gas(region, n_atoms=400, n_frames=40, seed=3)
     for distribution in compute_rdfs(
-        universe, pairs=[("K", "Bi"), ("K", "K")], regions=[region], r_max_A=12, bin_A=0.5, n_blocks=8
+        universe, pairs=[("K", "Bi"), ("K", "K")], regions=[region], r_max_A=12, bin_A=0.5
     ):
         far = distribution.r_A > 2
         np.testing.assert_allclose(distribution.g[far], 1.0, atol=0.07)
         assert distribution.g[far].mean() == pytest.approx(1.0, abs=0.01)
-        inside = (distribution.g_low <= 1) & (distribution.g_high >= 1)
-        assert inside[far].mean() > 0.8
+        assert distribution.steadiness is not None
+        if distribution.steadiness.is_steady:  # white noise looks like a drift one time in ten
+            inside = (distribution.g_low <= 1) & (distribution.g_high >= 1)
+            assert inside[far].mean() > 0.8
+        else:
+            assert np.isnan(distribution.g_low).all()
 
 
 def test_whole_cell_agrees_with_freud_and_mdanalysis() -> None:
@@ -209,6 +214,63 @@ def test_empty_region_and_replicas_in_json() -> None:
     np.testing.assert_allclose(both.r_A, runs[0].r_A)
     with pytest.raises(InputError, match="do not add"):
         combine_rdfs([runs[0], empty])
+
+
+def build_steps(numbers: Sequence[int]) -> Universe:
+    """One K with so many Bi 3 Å away in each frame, and two far shells of Bi that make the first minimum."""
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(60, 3))
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    frames = []
+    for number in numbers:
+        radii = np.concatenate([np.full(number, 3.0), np.full(20 - number, 14.0), np.full(40, 6.0)])
+        frames.append(np.vstack([[20.0, 20, 20], 20 + directions * (radii + rng.normal(0, 0.05, 60))[:, None]]))
+    return build_frames(frames, symbols=["K", *["Bi"] * 60], cell=np.diag([40.0, 40, 40]))
+
+
+def test_a_drifting_coordination_number_has_no_error_bar() -> None:
+    ramp = [round(x) for x in np.linspace(5, 15, 40)]
+    (found,) = compute_rdfs(build_steps(ramp), pairs=[("K", "Bi")], r_max_A=10, bin_A=0.1)
+    number = found.coordination_number
+    assert number is not None
+    assert number.value == pytest.approx(np.mean(ramp), rel=1e-6)
+    assert number.uncertainty is None
+    assert number.verdict.startswith("drifting: no error bar from one run; 6")
+    assert "in its first fifth, 14" in number.verdict
+    assert np.isnan(found.g_low).all()
+    assert found.to_json()["verdict"].startswith("drifting")
+
+
+def test_a_steady_coordination_number_has_one() -> None:
+    steady = np.random.default_rng(3).integers(8, 13, 40)
+    (found,) = compute_rdfs(build_steps(steady.tolist()), pairs=[("K", "Bi")], r_max_A=10, bin_A=0.1)
+    number = found.coordination_number
+    assert number is not None
+    assert number.uncertainty == pytest.approx(2.1 * steady.std() / np.sqrt(40), rel=0.5)
+    assert number.verdict.startswith("steady, ")
+
+
+def test_cases_share_one_cutoff_also_where_one_resolves_none() -> None:
+    def analyse(numbers: Sequence[int], far_A: float = 10.0) -> RadialDistribution:
+        return compute_rdfs(build_steps(numbers), pairs=[("K", "Bi")], r_max_A=far_A, bin_A=0.1)[0]
+
+    both = {"a": analyse([10] * 20), "b": analyse([12] * 20)}
+    cutoff_A, source = find_common_cutoff(both)
+    assert cutoff_A == pytest.approx(4.5, abs=0.8)
+    assert source.startswith("first minimum of g(r) pooled over a and b: ")
+    # Within 5 Å there is no second peak: the pooled curve is as blind as the short one, which the long one is not.
+    mixed = {"long": both["a"], "short": analyse([12] * 20, 5.0)}
+    assert mixed["short"].coordination_number is None
+    shared_A, source = find_common_cutoff(mixed)
+    assert shared_A == both["a"].first_minimum_A
+    assert source.startswith("first minimum of g(r) of long, which resolves it")
+    counted = count_within(mixed["short"], cutoff_A=shared_A, source=source)
+    assert counted.coordination_number is not None
+    assert counted.coordination_number.value == pytest.approx(12, rel=1e-6)
+    assert counted.to_json()["cutoff_source"] == source
+    nothing, reason = find_common_cutoff({"short": mixed["short"]})
+    assert nothing is None
+    assert "g(r) of short has none: no second peak" in reason
 
 
 def test_absent_element_is_named() -> None:

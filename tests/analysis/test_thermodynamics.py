@@ -1,8 +1,14 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from analysis.thermodynamics import read_thermodynamics
+from analysis.thermodynamics import (
+    Thermodynamics,
+    compute_energy_released,
+    find_worst_thermodynamics,
+    read_thermodynamics,
+)
 from analysis.thermodynamics_columns import COLUMNS
 from structures.errors import InputError
 
@@ -37,3 +43,28 @@ def test_bad_tables_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             read_thermodynamics(paths)
+
+
+def build_run(*, fall_eV: float, conserved_eV: float = 0.0) -> Thermodynamics:
+    """A solid of 10 eV kinetic energy at its end, whose potential energy falls by a reaction."""
+    share = np.linspace(0, 1, 100).clip(0, 0.5) * 2
+    columns = {name: np.zeros(100) for name in COLUMNS}
+    columns["kinetic_energy_eV"] = 10 * share
+    columns["potential_energy_eV"] = -500 + 10 * share - fall_eV * share
+    columns["conserved_eV"] = conserved_eV * share
+    return Thermodynamics(columns)
+
+
+def test_energy_released_leaves_the_vibrations_out() -> None:
+    found = compute_energy_released([build_run(fall_eV=fall) for fall in (30.0, 32.0)])
+    assert found.value == pytest.approx(31, rel=1e-12)
+    assert found.n_independent == 2
+    assert compute_energy_released([build_run(fall_eV=0.0)]).value == pytest.approx(0, abs=1e-9)
+    with pytest.raises(InputError, match="at least one run"):
+        compute_energy_released([])
+
+
+def test_the_replica_that_conserves_worst_is_shown() -> None:
+    worst = find_worst_thermodynamics([build_run(fall_eV=0, conserved_eV=moved) for moved in (0.1, -2.0, 1.0)])
+    assert (worst.replica, worst.n_replicas) == (2, 3)
+    assert worst.to_json()["replica"] == 2

@@ -7,6 +7,9 @@ from analysis.uncertainty import (
     compute_replica_mean,
     compute_series_mean,
     compute_statistical_inefficiency,
+    compute_steady_mean,
+    compute_trend,
+    judge_steadiness,
     student_factor,
     to_list,
 )
@@ -97,3 +100,41 @@ def test_band_leaves_out_what_is_unknown() -> None:
 
 def test_lists_have_no_nan() -> None:
     assert to_list([[1.23456789, np.nan], [np.inf, 0.0]], digits=3) == [[1.23, None], [None, 0.0]]
+
+
+@pytest.mark.parametrize("n", [20, 40, 100])
+@pytest.mark.parametrize("memory", [0.0, 0.3, 0.6, 0.8, 0.9, 0.95])
+def test_hardly_an_error_bar_of_one_run_misses_the_mean(n: int, memory: float) -> None:
+    missed = 0
+    for seed in range(200):
+        found = compute_steady_mean(autoregressive(n, memory=memory, seed=1000 + seed), unit="1")
+        if found.low is not None and found.high is not None:
+            missed += not found.low <= 0 <= found.high
+    # One in twenty, and three standard deviations of 200 draws.
+    assert missed <= 10 + 3 * np.sqrt(200 * 0.05 * 0.95)
+
+
+def test_white_noise_mostly_gets_its_error_bar_and_covers_the_mean() -> None:
+    found = [compute_steady_mean(autoregressive(40, memory=0.0, seed=seed), unit="1") for seed in range(200)]
+    given = [quantity for quantity in found if quantity.low is not None and quantity.high is not None]
+    assert len(given) > 160
+    covered = sum(q.low <= 0 <= q.high for q in given if q.low is not None and q.high is not None)
+    assert covered / len(given) > 0.9
+
+
+def test_a_ramp_is_drifting_and_its_ends_are_told() -> None:
+    ramp = np.linspace(1.5, 2.0, 20) + np.random.default_rng(0).normal(0, 0.02, 20)
+    found = judge_steadiness(ramp)
+    assert not found.is_steady
+    assert found.verdict.startswith("drifting: no error bar from one run; 1.5")
+    assert compute_trend(ramp) > 3
+    assert compute_trend(-ramp) == pytest.approx(-compute_trend(ramp), rel=1e-9)
+    quantity = compute_steady_mean(ramp, unit="1")
+    assert (quantity.uncertainty, quantity.low) == (None, None)
+    assert quantity.value == pytest.approx(ramp.mean(), rel=1e-12)
+
+
+def test_five_blocks_and_a_constant() -> None:
+    assert "5 samples of one run, needs 10" in judge_steadiness([1.56, 1.62, 1.75, 1.85, 1.91]).verdict
+    constant = compute_steady_mean(np.full(20, 8.0), unit="1")
+    assert (constant.value, constant.uncertainty) == (8.0, 0.0)

@@ -30,10 +30,10 @@ OBSERVABLES: dict[str, Any] = {
         "dislocation": {
             "label": "dislocation",
             "replicas": 1,
-            "penetration": {"n_inside": [0, 12], "final": {"value": 14.2, "uncertainty": 2.1}},
+            "penetration": {"n_inside": [0, 12], "gain": {"value": 14.2, "uncertainty": 2.1}},
             "guard": {"fraction": 0.0123},
         },
-        "control": {"label": "control", "replicas": 1, "penetration": {"n_inside": [], "final": None}, "guard": None},
+        "control": {"label": "control", "replicas": 1, "penetration": {"n_inside": [], "gain": None}, "guard": None},
     },
     "contrast": {"sentence": SENTENCE},
 }

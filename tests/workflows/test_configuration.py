@@ -134,6 +134,7 @@ def test_the_message_has_file_key_value_expectation_and_fix(tmp_path: Path) -> N
     ("assignment", "part"),
     [
         ("dynamics.temprature_K=300", "dynamics.temprature_K is not a known key. Did you mean temperature_K?"),
+        ("analysis.quantile=0.9", "analysis.quantile was removed. Use analysis.areal_density_per_nm2, atoms beyond"),
         ("temperature_K=300", "temperature_K is not a known key. Did you mean dynamics.temperature_K?"),
         ("xyzzy=1", "Known here: structure, calculator, dynamics"),
         ("dynamics.temperature_K=0", "needs a value above 0 K"),

@@ -5,16 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.crystal_order import CrystalOrder, judge_ratio
+from analysis.crystal_order import CrystalOrder
+from analysis.region_temperature import RegionTemperature
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.store import Finished, Store
 from workflows.potassium_run import RunFacts
-from workflows.potassium_warnings import collect_warnings, judge_orders
+from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
 
 
 def make_order(ratio: float) -> CrystalOrder:
-    return CrystalOrder(np.zeros(1), np.zeros(1), ratio, 3.0, 9, judge_ratio(ratio), f"It is {ratio}.")
+    return CrystalOrder(np.zeros(1), np.full(1, ratio), np.zeros(1), 0.0, 3.0, 9)
 
 
 def test_a_crystal_needs_no_warning() -> None:
@@ -30,7 +31,7 @@ def test_dislocations_are_spoken_of_where_there_are_some(cases: tuple[str, ...],
 
 def test_a_crystal_on_its_way_out_is_told_softly() -> None:
     (warning,) = judge_orders({"control": make_order(0.15)})
-    assert (warning.severity, warning.text) == ("amber", "Control: It is 0.15.")
+    assert (warning.severity, warning.text) == ("amber", f"Control: {make_order(0.15).sentence}")
 
 
 def test_a_break_in_the_dynamics_is_told(tmp_path: Path) -> None:
@@ -46,3 +47,17 @@ def test_a_break_in_the_dynamics_is_told(tmp_path: Path) -> None:
     warnings = collect_warnings(run, data={}, cases={}, relaxed={}, dynamics={"control": [key]}, proof="")
     texts = [warning.text for warning in warnings if warning.severity == "amber"]
     assert "A break in the dynamics of control, from segment 3 on: cpu A, now B." in texts
+
+
+def build_region(name: str, *, temperature_K: float) -> RegionTemperature:
+    return RegionTemperature(name, np.full((1, 4), temperature_K), 300, 50.0, np.ones(4, dtype=bool))
+
+
+def test_a_region_beyond_three_fluctuations_is_warned_of() -> None:
+    hot, calm = build_region("potassium", temperature_K=82.0), build_region("alloy", temperature_K=48.0)
+    (warning,) = judge_temperatures({"potassium": hot, "alloy": calm}, case="control", thermostat="nose-hoover")
+    assert warning.severity == "amber"
+    assert warning.text.startswith("Control: the potassium is at 82 K in production, set are 50 K.")
+    assert "7.1 K (potassium)" in warning.text
+    assert "langevin" in warning.text
+    assert judge_temperatures({"alloy": calm}, case="control", thermostat="nose-hoover") == []

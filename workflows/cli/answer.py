@@ -104,7 +104,7 @@ def _tabulate(results: "Results") -> tuple[tuple[str, ...], tuple[tuple[str, ...
         return (), ()
     from analysis.headline import ALL_ATOMS, find_final_depths, name_depth
 
-    headline, all_atoms = name_depth(results.observables), f"depth, {ALL_ATOMS}"
+    headline, all_atoms = name_depth(results.observables), f"depth gained, {ALL_ATOMS}"
     depths = dict(find_final_depths(results.observables))
     more = (f"{all_atoms} (Å)",) if headline != all_atoms else ()
     header = ("case", "replicas", f"{headline} (Å)", *more, "K inside at the end", "frames outside the trained domain")
@@ -117,7 +117,7 @@ def _tabulate(results: "Results") -> tuple[tuple[str, ...], tuple[tuple[str, ...
                 str(case.get("label", name)),
                 str(case.get("replicas", "")),
                 show_quantity(depths.get(str(case.get("label", name)))),
-                *(show_quantity(penetration.get("final")) for _ in more),
+                *(show_quantity(penetration.get("gain")) for _ in more),
                 f"{inside[-1]:.3g}" if inside else "-",
                 f"{100 * guard['fraction']:.1f} %" if guard.get("fraction") is not None else "-",
             )

@@ -17,6 +17,7 @@ UNITS = {
     "_eV_per_A": "eV/Å",
     "_meV_per_A": "meV/Å",
     "_per_A3": "1/Å³",
+    "_per_nm2": "1/nm²",
     "_A": "Å",
     "_K": "K",
     "_fs": "fs",
@@ -36,6 +37,9 @@ _TYPES = {
     "string_type": "text",
     "tuple_type": "a list",
 }
+
+# Keys that are no longer there, and what to use in their place.
+REMOVED = {"analysis.quantile": "analysis.areal_density_per_nm2, atoms beyond the depth on each nm² of the interface"}
 
 Location = tuple[str | int, ...]
 
@@ -216,6 +220,8 @@ def _explain_unknown(location: Location, *, model: type[BaseModel]) -> str:
     """An unknown key: the nearest right name, here or in another section."""
     *sections, wrong = location
     key = ".".join(str(part) for part in location)
+    if key in REMOVED:
+        return f"{key} was removed. Use {REMOVED[key]}."
     current: type[BaseModel] | None = model
     for part in sections:
         field = current.model_fields.get(str(part)) if current is not None else None

@@ -152,7 +152,9 @@ class StructureSection(ConfigModel):
 class AnalysisSection(ConfigModel):
     """How the trajectories become numbers."""
 
-    quantile: float = Field(default=0.99, gt=0, le=1, description="share of the potassium above the depth")
+    areal_density_per_nm2: float = Field(
+        default=0.5, gt=0, le=10, description="potassium atoms beyond the depth on each nm² of the interface"
+    )
     rdf_max_A: float = Field(default=8.0, gt=0, description="range of the radial distribution functions")
     rdf_bin_A: float = Field(default=0.05, gt=0, le=1, description="bin of the radial distribution functions")
     core_radius_A: float = Field(default=6.0, gt=0, description="radius around the line that counts as core")

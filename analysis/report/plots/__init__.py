@@ -11,6 +11,7 @@ from analysis.report.plots.figure import Figure, Plot
 from analysis.report.plots.msd import build_msd_plots
 from analysis.report.plots.penetration import build_penetration_plots
 from analysis.report.plots.rdf import build_rdf_plots
+from analysis.report.plots.region_temperature import build_region_temperature_plots
 from analysis.report.plots.thermodynamics import build_thermodynamics_plots
 
 Block = Callable[[dict[str, Any]], list[Plot]]
@@ -23,6 +24,7 @@ BLOCKS: tuple[Block, ...] = (
     build_msd_plots,
     build_core_plots,
     build_crystal_order_plots,
+    build_region_temperature_plots,
     build_thermodynamics_plots,
 )
 

@@ -1,4 +1,4 @@
-"""The answer as a picture: final depth of each case with its interval."""
+"""The answer as a picture: depth gained by each case with its interval."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 
 def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
-    """One point a case with its interval, from `contrast` or from each case's final depth."""
+    """One point a case with its interval, from `contrast` or from each case's own gain."""
     points = find_final_depths(observables)
     points = [(label, quantity) for label, quantity in points if quantity.get("value") is not None]
     if not points:
@@ -33,9 +33,9 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
     return [
         Plot(
             key="contrast",
-            title="Final depth of each case",
+            title="Depth gained since first contact",
             sentence=sentence,
-            alt=f"Final penetration depth of each case with its interval. {sentence}",
+            alt=f"Penetration depth gained by each case with its interval. {sentence}",
             columns=columns,
             figures=(Figure("", tuple(traces), layout),),
             wide=True,

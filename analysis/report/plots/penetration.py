@@ -69,10 +69,9 @@ def _describe_depth(cases: list[dict[str, Any]]) -> str:
     end_ps = last_number(data["time_ps"])
     finals = [(case["label"], case["penetration"].get("final")) for case in cases]
     depths = join_words([f"{format_quantity(final)} ({label})" for label, final in finals if final])
-    share = f"{100 * data['quantile']:.3g} % of all" if data.get("quantile") else "all"
-    sentence = (
-        f"Depth, all K (how far below the interface {share} potassium atoms have come at most) until {end_ps:.4g} ps"
-    )
+    density = data.get("areal_density_per_nm2")
+    beyond = f" (beyond it lie {density:.3g} atoms on each nm² of the interface)" if density else ""
+    sentence = f"Depth, all K{beyond}, until {end_ps:.4g} ps"
     sentence += f"; mean over the last tenth: {depths}." if depths else "."
     sentence += START
     rising = [case["label"] for case in cases if _is_rising(case["penetration"])]

@@ -55,8 +55,8 @@ def _build_pair_plot(pair: str, *, entries: list[tuple[int, str, dict[str, Any]]
                 traces.append(
                     build_line(x=names["r_A"], y=names["coordination"], name=label, number=number, axis=2, legend=False)
                 )
-            if entry.get("first_minimum_A") is not None:
-                lines.append(_mark_minimum(float(entry["first_minimum_A"]), number=number))
+            if entry.get("cutoff_A") is not None:
+                lines.append(_mark_cutoff(float(entry["cutoff_A"]), number=number))
         layout = build_stacked_layout(x="r / Å", upper="g(r)", lower="atoms within r")
         figures.append(Figure(region, tuple(traces), {**layout, "shapes": lines}))
     sentence = _describe([item for item in entries if str(item[2].get("region", "all")) == regions[0]], pair=pair)
@@ -79,7 +79,7 @@ def _add_columns(columns: dict[str, list[Any]], *, entry: dict[str, Any], suffix
     return names
 
 
-def _mark_minimum(radius_A: float, *, number: int) -> dict[str, Any]:
+def _mark_cutoff(radius_A: float, *, number: int) -> dict[str, Any]:
     line = {"color": f"@css:--case-{number % 5}", "width": 1, "dash": "dot"}
     return {"type": "line", "x0": radius_A, "x1": radius_A, "y0": 0, "y1": 1, "yref": "paper", "line": line}
 
@@ -90,20 +90,21 @@ def _describe(entries: list[tuple[int, str, dict[str, Any]]], *, pair: str) -> s
         peak_A = _find_peak(entry)
         if peak_A is not None:
             peaks.append(f"{format_number(peak_A, digits=3)}\u202fÅ ({label})")
-        quantity, minimum = entry.get("coordination_number"), entry.get("first_minimum_A")
-        if quantity and quantity.get("value") is not None and minimum is not None:
-            numbers.append(f"{format_quantity(quantity)} up to {format_number(minimum, digits=3)}\u202fÅ ({label})")
+        quantity, cutoff = entry.get("coordination_number"), entry.get("cutoff_A")
+        if quantity and quantity.get("value") is not None and cutoff is not None:
+            why = "" if quantity.get("uncertainty") is not None else f", {quantity.get('verdict')}"
+            numbers.append(f"{format_quantity(quantity)} up to {format_number(cutoff, digits=3)}\u202fÅ ({label}{why})")
         else:
-            reason = entry.get("first_minimum_reason")
-            missing.append(f"{label} ({reason})" if reason and minimum is None else label)
+            reason = entry.get("cutoff_source")
+            missing.append(f"{label} ({reason})" if reason and cutoff is None else label)
     if not any(value for _, _, entry in entries for value in entry["g"]):
         return f"No {format_pair(pair)} neighbours were found in this region."
     sentence = f"g(r) of {format_pair(pair)} "
     sentence += f"has its first peak at {join_words(peaks)}." if peaks else "has no peak above 1."
     if numbers:
-        sentence += f" Coordination number {join_words(numbers)}; dotted lines mark that first minimum."
+        sentence += f" Coordination number {join_words(numbers)}; dotted lines mark the cut-off."
     if missing:
-        sentence += f" No coordination number for {join_words(missing)}: no first minimum was found."
+        sentence += f" No coordination number for {join_words(missing)}."
     return sentence
 
 

@@ -52,7 +52,7 @@ def build_thermodynamics_plots(observables: dict[str, Any]) -> list[Plot]:
 
 
 def _describe(cases: list[dict[str, Any]]) -> str:
-    temperatures, drifts = [], []
+    temperatures, drifts, chosen = [], [], []
     for case in cases:
         data, label = case["thermodynamics"], case["label"]
         values = _finite(data.get("temperature_K"))
@@ -60,6 +60,8 @@ def _describe(cases: list[dict[str, Any]]) -> str:
         if len(values) > 1:
             mean, spread = statistics.fmean(values), statistics.stdev(values)
             temperatures.append(f"{mean:.0f} ± {spread:.0f}\u202fK ({label})")
+        if (n_replicas := data.get("replicas", 1)) > 1:
+            chosen.append(f"{data['replica']} of {n_replicas} ({label})")
         conserved, time_ps = _finite(data.get("conserved_eV")), _finite(data.get("time_ps"))
         if len(conserved) > 1 and time_ps[-1] > time_ps[0]:
             drifts.append(f"{format_number(conserved[-1] - conserved[0], digits=2)}\u202feV ({label})")
@@ -70,6 +72,8 @@ def _describe(cases: list[dict[str, Any]]) -> str:
     )
     if drifts:
         sentence += f" The conserved quantity moved by {join_words(drifts)} from the first to the last value."
+    if chosen:
+        sentence += f" Shown is replica {join_words(chosen)}, in which it moved most."
     return sentence.strip() or "Thermodynamic quantities against time."
 
 

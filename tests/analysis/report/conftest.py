@@ -108,11 +108,12 @@ def quantity(value: float, half: float, unit: str, *, n: float = 5, verdict: str
 
 def build_example_observables(*, resolved: bool = True) -> dict[str, Any]:
     sentence = (
-        "Potassium reached 14.20 ± 2.10 Å along the core and 6.30 ± 1.80 Å in the same columns of the control after "
-        "30 ps (5 replicas, 300 K): ratio 2.30, 95 % interval 1.40 to 3.60."
+        "Potassium went 14.20 ± 2.10 Å deeper in the core columns and 6.30 ± 1.80 Å in the same columns of the control "
+        "within 30 ps of first contact (5 replicas, 300 K): ratio 2.30, 95 % interval 1.40 to 3.60."
         if resolved
-        else "Potassium reached 14.20 Å along the core and 6.30 Å in the same columns of the control after 30 ps "
-        "(1 replica, 300 K): ratio 2.30, not resolved; five or more replicas would resolve it."
+        else "Potassium went 14.20 Å deeper in the core columns and 6.30 Å in the same columns of the control "
+        "within 30 ps of first contact (1 replica, 300 K): ratio 2.30, not resolved; five or more replicas would "
+        "resolve it."
     )
     depths = {"dislocation": quantity(14.2, 2.1, "Å"), "control": quantity(6.3, 1.8, "Å")}
     if not resolved:
@@ -130,8 +131,8 @@ def build_example_observables(*, resolved: bool = True) -> dict[str, Any]:
             "difference_A": quantity(7.9, 2.9, "Å") if resolved else quantity(7.9, 0.0, "Å") | NO_INTERVAL,
             "ratio": quantity(2.3, 1.1, "1") if resolved else quantity(2.3, 0.0, "1") | NO_INTERVAL,
             "sentence": sentence,
-            "dislocation_depth_A": depths["dislocation"],
-            "control_depth_A": depths["control"],
+            "dislocation_gain_A": depths["dislocation"],
+            "control_gain_A": depths["control"],
         },
     }
 
@@ -160,12 +161,13 @@ def _build_case(name: str, *, final: dict[str, Any]) -> dict[str, Any]:
             "low_A": (depth - half).clip(0),
             "high_A": depth + half,
             "n_inside": inside,
-            "quantile": 0.99,
+            "areal_density_per_nm2": 0.5,
             "by_region": {
-                "core": {"depth_A": core_depth.clip(0), "n_inside": 0.7 * inside, "final": final},
+                "core": {"depth_A": core_depth.clip(0), "n_inside": 0.7 * inside, "final": final, "gain": final},
                 "crystal": {"depth_A": 0.4 * core_depth.clip(0), "n_inside": 0.3 * inside},
             },
             "final": final | {"value": final["value"] + 0.7},
+            "gain": final | {"value": final["value"] + 0.7},
         },
         "rdf": [
             _build_rdf(pair, region, shift=0.05 * has_core)
@@ -231,6 +233,7 @@ def _build_rdf(pair: str, region: str, *, shift: float) -> dict[str, Any]:
         "g_high": g + noise,
         "coordination": coordination,
         "first_minimum_A": minimum,
+        "cutoff_A": minimum,
         "coordination_number": number,
     }
 
@@ -251,7 +254,7 @@ def build_example_results(*, resolved: bool = True) -> Results:
             | {"fixed_regions": ["anchor"]},
             "replicas": 5 if resolved else 1,
             "seed": 1,
-            "analysis": {"quantile": 0.99, "core_radius_A": 6.0, "blocks": 5, "confidence": 0.95},
+            "analysis": {"areal_density_per_nm2": 0.5, "core_radius_A": 6.0, "blocks": 5, "confidence": 0.95},
         },
         system={
             "alloy": {"formula": "Bi288Sb288Sn288", "name": "M-BiSnSb", "origin": "A7 structure, random decoration"},

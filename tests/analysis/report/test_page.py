@@ -187,16 +187,16 @@ def test_the_same_results_give_the_same_page(text: str, make_results: Callable[.
 def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Results]) -> None:
     observables = make_results().observables
     single = Results("x", "completed", observables={"cases": {"control": observables["cases"]["control"]}})
-    assert build_answer(single) == "Potassium reached 7.00 ± 1.80\u202fÅ (control)."
+    assert build_answer(single) == "Potassium went deeper by 7.00 ± 1.80\u202fÅ (control) since first contact."
     assert build_answer(replace(single, observables={"answer": "It is 42."})) == "It is 42."
     (tile,) = build_tiles(single)
-    assert (tile.label, tile.value) == ("control: depth, all K", "7.00 ± 1.80\u202fÅ")
+    assert (tile.label, tile.value) == ("control: depth gained, all K", "7.00 ± 1.80\u202fÅ")
 
 
 def test_tiles_say_whether_the_contrast_is_resolved(make_results: Callable[..., Results]) -> None:
     assert [tile.label for tile in build_tiles(make_results())] == [
-        "dislocation: depth, core columns",
-        "control: depth, core columns",
+        "dislocation: depth gained, core columns",
+        "control: depth gained, core columns",
         "difference, resolved",
         "ratio, resolved",
     ]
@@ -209,7 +209,7 @@ def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[.
     named = {row[0]: row[1] for row in tables["Observables"].rows}
     assert named["dislocation · depth, core columns"] == "14.20 ± 2.10\u202fÅ"
     assert named["dislocation · depth, all K"] == "14.90 ± 2.10\u202fÅ"
-    assert named["contrast · dislocation depth"] == named["dislocation · depth, core columns"]
+    assert named["contrast · dislocation gain"] == named["dislocation · depth gained, core columns"]
     assert row[2:5] == ("12.10 – 16.30", "5", "converged")
     numbers = tables["Observables: coordination number"].rows
     assert numbers[0][0] == "K–Bi–all · control"
@@ -227,7 +227,7 @@ def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None
         "300 K",
         "3 fs",
         "61 meV/Å",
-        "99 %",
+        "0.5 potassium atoms lie on each nm²",
         "5 replicas",
         "95 %",
     ):

@@ -74,7 +74,7 @@ def test_the_temperature_leaves_the_heating_out() -> None:
 
 
 def test_each_depth_has_one_value_and_its_name(plots: dict[str, Plot]) -> None:
-    assert plots["contrast"].sentence.startswith("Depth, core columns: 14.20 ± 2.10\u202fÅ (dislocation")
+    assert plots["contrast"].sentence.startswith("Depth gained, core columns: 14.20 ± 2.10\u202fÅ (dislocation")
     assert "6.30 ± 1.80\u202fÅ (control" in plots["contrast"].sentence
     assert plots["penetration"].sentence.startswith("Depth, all K (")
     assert (
@@ -122,8 +122,9 @@ def test_a_missing_first_minimum_is_told(observables: dict[str, Any]) -> None:
     control = observables["cases"]["control"]
     entry = control["rdf"][0] | {
         "first_minimum_A": None,
+        "cutoff_A": None,
         "coordination_number": None,
-        "first_minimum_reason": "too flat",
+        "cutoff_source": "too flat",
     }
     (plot,) = [
         plot for plot in build_plots({"cases": {"control": control | {"rdf": [entry]}}}) if plot.key == "rdf-K-Bi"
@@ -176,3 +177,17 @@ def test_the_first_peak_is_found_below_the_first_minimum() -> None:
     low = full | {"g": [0.0, 0.5, 0.2, 0.9]}
     (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [low]}}})
     assert "has no peak above 1" in plot.sentence
+
+
+def test_crystal_order_is_shown_from_both_kinds_of_sites() -> None:
+    order = {"time_ps": [0.0, 1.0], "displacement_ratio": [0.2, 0.3], "displacement_ratio_from_relaxed": [0.0, 0.1]}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "crystal_order": order | {"sentence": "It is lost."}}}})
+    assert [figure.label for figure in plot.figures] == ["sites as built", "sites as relaxed"]
+    assert plot.columns["displacement_ratio_from_relaxed (a)"] == [0.0, 0.1]
+    assert "A: It is lost." in plot.sentence
+
+
+def test_thermodynamics_says_which_replica_it_shows() -> None:
+    run = {"time_ps": [0.0, 1.0], "temperature_K": [50.0, 52.0], "conserved_eV": [-1.0, -0.5]}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "thermodynamics": run | {"replica": 2, "replicas": 5}}}})
+    assert "Shown is replica 2 of 5 (a), in which it moved most." in plot.sentence

@@ -117,3 +117,10 @@ def test_folder_holds_files_with_their_checksums(card: dict[str, Any], tmp_path:
     ]
     assert written["sha256"]["domain.npz"] == compute_sha256(folder / "domain.npz")
     assert json.loads((folder / "card.json").read_text()) == written
+
+
+def test_crystals_that_were_lost_are_on_the_card(card: dict[str, Any]) -> None:
+    assert card["crystal_order"] == []
+    seen = {"system": "a slab", "temperature_K": 50.0, "time_ps": 12.0, "displacement_ratio": 0.34, "verdict": "lost"}
+    text = format_card({**card, "crystal_order": [seen], "sha256": {}})
+    assert "| a slab | 50 | 12 | 0.34 | lost |" in text

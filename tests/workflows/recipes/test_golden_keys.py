@@ -25,7 +25,7 @@ DEFAULTS = {
     "single_point": "85f9beaf6e859a844bb81866de56734c8156284043732774f7e0e71908508317",
     "relaxation": "96b1ea3b419878e7bbbfd64bdd3accf5a718407a15c92e10111dbc14ca3708ae",
     "gap_scan": "b33dbf45fda376ec1a0054ba17ada4e6469796cdfd9413922ad984efea4f2260",
-    "molecular_dynamics": "bd34ffb1cd5241c571894bab787c45ae640e202da5d184b122fa2907169c8fac",
+    "molecular_dynamics": "846fe28267b322100351542500688163220d098267866dd6e5fec2fa42ee689d",
 }
 
 

@@ -1,0 +1,85 @@
+"""What a card says against a run is said before it starts."""
+
+import json
+from pathlib import Path
+
+import pytest
+from ase import Atoms
+
+from workflows.calculators.resolve import find_potential_folder
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.configuration.sections import CalculatorSection, DynamicsSection
+from workflows.known_limits import find_known_limits
+from workflows.potassium_plan import plan_warnings
+from workflows.potential_card import format_card
+
+ALLOY = ("K", "Bi", "Sn", "Sb")
+NPT = DynamicsSection(ensemble="npt", fixed_regions=(), temperature_K=10.0, start_temperature_K=5.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A potential whose card the test writes."""
+    for name in ("potential.pod", "coefficients.pod"):
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def write_card(folder: Path, **facts: object) -> CalculatorSection:
+    (folder / "card.json").write_text(json.dumps({"name": "mine", **facts}), encoding="utf-8")
+    return CalculatorSection(potential=str(folder))
+
+
+def compare(crystal: str, difference: float) -> dict[str, object]:
+    constant = {"teacher": 4.0, "potential": 4.0 * (1 + difference), "relative_difference": difference}
+    return {"crystal": crystal, "constants": {"a_A": constant}}
+
+
+def test_a_free_cell_with_a_wrong_lattice_is_warned_of(folder: Path) -> None:
+    lattices = [compare("BiSnSb", 0.078), compare("Bi", 0.009), compare("NaCl", 0.2)]
+    calculator = write_card(folder, lattice_constants=lattices)
+    (text,) = find_known_limits(calculator, dynamics=NPT, elements=ALLOY)
+    assert "with a free cell mine goes to other lattices than its teacher, BiSnSb a +7.8 % (its card)" in text
+    assert (
+        find_known_limits(
+            calculator, dynamics=DynamicsSection(temperature_K=10.0, start_temperature_K=5.0), elements=ALLOY
+        )
+        == []
+    )
+    assert find_known_limits(calculator, dynamics=NPT, elements=("K", "Bi")) == []
+    good = write_card(folder, lattice_constants=[compare("BiSnSb", 0.01)])
+    assert find_known_limits(good, dynamics=NPT, elements=ALLOY) == []
+
+
+def test_a_temperature_at_which_the_crystal_was_lost_is_warned_of(folder: Path) -> None:
+    seen = {"system": "a slab", "time_ps": 12.0, "displacement_ratio": 0.34}
+    orders = [
+        seen | {"temperature_K": 300.0, "verdict": "lost"},
+        seen | {"temperature_K": 100.0, "verdict": "lost"},
+        seen | {"temperature_K": 50.0, "verdict": "crystal"},
+    ]
+    calculator = write_card(folder, crystal_order=orders)
+    (text,) = find_known_limits(calculator, dynamics=DynamicsSection(temperature_K=150.0), elements=ALLOY)
+    assert text.startswith("dynamics.temperature_K is 150: with mine the crystal order of a slab was lost at 100 K")
+    assert find_known_limits(calculator, dynamics=DynamicsSection(temperature_K=60.0), elements=ALLOY) == []
+
+
+def test_a_plan_says_it_before_the_run() -> None:
+    sets = {"structure": {"repeats": [6, 3, 1], "metal_thickness_A": 8.0}}
+    config = PotassiumDiffusionConfig.model_validate_json(json.dumps(sets))
+    atoms = Atoms("KBiSnSb", positions=[[4.0 * n, 0, 0] for n in range(4)])
+    warnings = plan_warnings(config, atoms=atoms)
+    card = json.loads((find_potential_folder("k-bi-sn-sb") / "card.json").read_text(encoding="utf-8"))
+    seen = [entry for entry in card["crystal_order"] if entry["verdict"] == "lost"]
+    assert len([text for text in warnings if "was lost at" in text]) == bool(seen)
+
+
+def test_the_shipped_card_and_its_text_agree() -> None:
+    folder = find_potential_folder("k-bi-sn-sb")
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    assert (folder / "card.md").read_text(encoding="utf-8") == format_card(card)
+
+
+def test_a_card_without_these_facts_and_other_calculators_say_nothing(folder: Path) -> None:
+    assert find_known_limits(write_card(folder), dynamics=NPT, elements=ALLOY) == []
+    assert find_known_limits(CalculatorSection(name="chgnet"), dynamics=NPT, elements=ALLOY) == []
