@@ -52,7 +52,7 @@ def relax(run: RunFacts, *, gap_A: float) -> dict[str, str]:
             "relaxation",
             structure=cell.atoms,
             calculator=run.calculator,
-            settings={"fixed_regions": fixed, "force_tolerance_eV_per_A": 0.05, "max_steps": 400},
+            settings={"fixed_regions": fixed, "force_tolerance_eV_per_A": 0.05, "max_steps": 1500},
             label=f"relax, {case}",
             **run.layout,
         )

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.results import write_text_atomically
+from structures.errors import InputError
 from workflows.calculators.pod import FILES_BY_ROLE
-from workflows.jobs.durable import compute_sha256, write_json
+from workflows.jobs.durable import compute_sha256, read_json, write_json
 
 CARD_SCHEMA_VERSION = 1
 ENERGY_AIM_MEV_PER_ATOM = 5.0
@@ -88,7 +89,7 @@ def build_card(
         drift: of the NVE run: `drift_meV_per_atom_per_ps`, `time_ps`, `timestep_fs`, `temperature_K`, `n_atoms`, and
             `failure`, the reason if it broke down.
         crystal_order: whether crystals held in dynamics with the potential: `system`, `temperature_K`, `time_ps`,
-            `displacement_ratio` and `verdict` (analysis.crystal_order).
+            `displacement_ratio` and `verdict` (analysis.crystal_order); see `add_crystal_order`.
     """
     teacher = config["teacher"]["name"]
     held_out = judge_errors(fit_values["errors"]["held_out"])
@@ -139,6 +140,44 @@ def write_potential(directory: Path, files: Mapping[str, Path], card: Mapping[st
         aside.replace(directory / name)
         checksums[name] = compute_sha256(directory / name)
     whole = {**card, "sha256": checksums}
+    write_json(directory / "card.json", whole)
+    write_text_atomically(directory / "card.md", text=format_card(whole))
+    return whole
+
+
+def add_crystal_order(directory: Path, *, results: Path) -> dict[str, Any]:
+    """Put on a potential's card what a run of `potassium-diffusion` with it found of the crystal order of its alloys.
+
+    Args:
+        directory: of the potential; card.json and card.md are written anew.
+        results: the run's `results.json`. What it says of an equal crystal replaces what the card said.
+
+    Returns:
+        The card.
+
+    Raises:
+        InputError: if there is no card or no such run, or the run was made with another potential.
+    """
+    card, run = read_json(directory / "card.json"), read_json(results)
+    if card is None or run is None:
+        raise InputError(f"{directory if card is None else results}: has no card or results; give those of a run.")
+    used = run["provenance"]["checksums"]
+    if any(used.get(role) != card["sha256"][name] for role, name in FILES_BY_ROLE.items()):
+        raise InputError(f"{results}: the run was made with another potential than {card['name']} in {directory}.")
+    repeats = " × ".join(str(number) for number in run["config"]["structure"]["repeats"])
+    seen = {entry["system"]: entry for entry in card.get("crystal_order") or ()}
+    for case, observables in run["observables"]["cases"].items():
+        order = observables["crystal_order"]
+        system = f"{run['system']['alloy']['name']} slab of {repeats} cells under potassium, {case}"
+        seen[system] = {
+            "system": system,
+            "temperature_K": run["config"]["dynamics"]["temperature_K"],
+            "time_ps": order["time_ps"][-1],
+            "relaxation_ratio": order["relaxation_ratio"],
+            "displacement_ratio": order["final_ratio"],
+            "verdict": order["verdict"],
+        }
+    whole = {**card, "crystal_order": list(seen.values())}
     write_json(directory / "card.json", whole)
     write_text_atomically(directory / "card.md", text=format_card(whole))
     return whole

@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
+from structures.errors import InputError
+from workflows.calculators.pod import FILES_BY_ROLE
 from workflows.configuration.potential_distillation import PotentialDistillationConfig
 from workflows.jobs.durable import compute_sha256
-from workflows.potential_card import LatticeComparison, build_card, format_card, judge_errors, write_potential
+from workflows.potential_card import (
+    LatticeComparison,
+    add_crystal_order,
+    build_card,
+    format_card,
+    judge_errors,
+    write_potential,
+)
 
 
 def entry(kind: str, energy: float, force: float, rms: float) -> dict[str, Any]:
@@ -124,3 +133,35 @@ def test_crystals_that_were_lost_are_on_the_card(card: dict[str, Any]) -> None:
     seen = {"system": "a slab", "temperature_K": 50.0, "time_ps": 12.0, "displacement_ratio": 0.34, "verdict": "lost"}
     text = format_card({**card, "crystal_order": [seen], "sha256": {}})
     assert "| a slab | 50 | 12 | 0.34 | lost |" in text
+
+
+def test_a_run_tells_the_card_of_its_potential_about_the_crystals(tmp_path: Path, card: dict[str, Any]) -> None:
+    folder = tmp_path / "k-bi"
+    files = {}
+    for role, name in FILES_BY_ROLE.items():
+        files[role] = tmp_path / name
+        files[role].write_text(role)
+    written = write_potential(folder, files, card)
+    checksums = {role: written["sha256"][name] for role, name in FILES_BY_ROLE.items()}
+    order = {"time_ps": [0.0, 12.0], "relaxation_ratio": 0.1, "final_ratio": 0.34, "verdict": "lost"}
+    run = {
+        "config": {"structure": {"repeats": [8, 4, 3]}, "dynamics": {"temperature_K": 50.0}},
+        "system": {"alloy": {"name": "M-BiSnSb"}},
+        "observables": {"cases": {"control": {"crystal_order": order}}},
+        "provenance": {"checksums": checksums},
+    }
+    results = tmp_path / "results.json"
+    for final_ratio in (0.30, 0.34):  # the later run replaces the earlier
+        order["final_ratio"] = final_ratio
+        results.write_text(json.dumps(run))
+        (seen,) = add_crystal_order(folder, results=results)["crystal_order"]
+    assert seen["displacement_ratio"] == 0.34
+    assert json.loads((folder / "card.json").read_text())["crystal_order"] == [seen]
+    line = "| M-BiSnSb slab of 8 × 4 × 3 cells under potassium, control | 50 | 12 | 0.34 | lost |"
+    assert line in (folder / "card.md").read_text()
+    checksums["coefficients"] = "0" * 64
+    results.write_text(json.dumps(run))
+    with pytest.raises(InputError, match="another potential than"):
+        add_crystal_order(folder, results=results)
+    with pytest.raises(InputError, match="has no card or results"):
+        add_crystal_order(tmp_path, results=results)
