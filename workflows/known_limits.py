@@ -44,7 +44,9 @@ def find_known_limits(
     lost = [
         entry
         for entry in card.get("crystal_order") or ()
-        if entry["verdict"] == "lost" and entry["temperature_K"] <= dynamics.temperature_K
+        if entry["verdict"] == "lost"
+        and entry["temperature_K"] <= dynamics.temperature_K
+        and set(entry["elements"]) <= set(elements)
     ]
     if lost:
         coldest = min(lost, key=lambda entry: float(entry["temperature_K"]))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ase.formula import Formula
+
 from analysis.results import write_text_atomically
 from structures.errors import InputError
 from workflows.calculators.pod import FILES_BY_ROLE
@@ -88,8 +90,8 @@ def build_card(
         lattices: lattice constants.
         drift: of the NVE run: `drift_meV_per_atom_per_ps`, `time_ps`, `timestep_fs`, `temperature_K`, `n_atoms`, and
             `failure`, the reason if it broke down.
-        crystal_order: whether crystals held in dynamics with the potential: `system`, `temperature_K`, `time_ps`,
-            `displacement_ratio` and `verdict` (analysis.crystal_order); see `add_crystal_order`.
+        crystal_order: whether crystals held in dynamics with the potential: `system`, `elements`,
+            `temperature_K`, `time_ps`, `displacement_ratio` and `verdict`; see `add_crystal_order`.
     """
     teacher = config["teacher"]["name"]
     held_out = judge_errors(fit_values["errors"]["held_out"])
@@ -171,6 +173,7 @@ def add_crystal_order(directory: Path, *, results: Path) -> dict[str, Any]:
         system = f"{run['system']['alloy']['name']} slab of {repeats} cells under potassium, {case}"
         seen[system] = {
             "system": system,
+            "elements": sorted(Formula(run["system"]["alloy"]["formula"]).count()),
             "temperature_K": run["config"]["dynamics"]["temperature_K"],
             "time_ps": order["time_ps"][-1],
             "relaxation_ratio": order["relaxation_ratio"],

@@ -303,7 +303,7 @@ def test_a_slab_of_ones_own_is_what_the_record_names(place: Place, tmp_path: Pat
     assert str(tmp_path) not in json.dumps({**results, "provenance": {}})
     (row,) = catalogue.search(f"alloy={formula}", directory=place.store.root / "catalogue")
     assert row["alloy_file"] == "bisb.vasp"
-    assert "(control, all K) after 0.3 ps (1 replica, 300 K)" in results["observables"]["answer"]
+    assert "(control, all K) within 0.3 ps of first contact (1 replica, 300 K)" in results["observables"]["answer"]
     for told in (output, place.call("list", "."), place.call("show", "own"), report):
         assert results["observables"]["answer"][:40] in told.replace("\N{NO-BREAK SPACE}", " ")
     moved = (place.path / "own").rename(tmp_path / "moved")

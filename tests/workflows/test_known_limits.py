@@ -52,7 +52,7 @@ def test_a_free_cell_with_a_wrong_lattice_is_warned_of(folder: Path) -> None:
 
 
 def test_a_temperature_at_which_the_crystal_was_lost_is_warned_of(folder: Path) -> None:
-    seen = {"system": "a slab", "time_ps": 12.0, "displacement_ratio": 0.34}
+    seen = {"system": "a slab", "elements": ["Bi", "Sb", "Sn"], "time_ps": 12.0, "displacement_ratio": 0.34}
     orders = [
         seen | {"temperature_K": 300.0, "verdict": "lost"},
         seen | {"temperature_K": 100.0, "verdict": "lost"},
@@ -62,6 +62,8 @@ def test_a_temperature_at_which_the_crystal_was_lost_is_warned_of(folder: Path) 
     (text,) = find_known_limits(calculator, dynamics=DynamicsSection(temperature_K=150.0), elements=ALLOY)
     assert text.startswith("dynamics.temperature_K is 150: with mine the crystal order of a slab was lost at 100 K")
     assert find_known_limits(calculator, dynamics=DynamicsSection(temperature_K=60.0), elements=ALLOY) == []
+    others = {"K", "Bi", "Sb"}
+    assert find_known_limits(calculator, dynamics=DynamicsSection(temperature_K=150.0), elements=others) == []
 
 
 def test_a_plan_says_it_before_the_run() -> None:

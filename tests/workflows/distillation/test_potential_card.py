@@ -146,7 +146,7 @@ def test_a_run_tells_the_card_of_its_potential_about_the_crystals(tmp_path: Path
     order = {"time_ps": [0.0, 12.0], "relaxation_ratio": 0.1, "final_ratio": 0.34, "verdict": "lost"}
     run = {
         "config": {"structure": {"repeats": [8, 4, 3]}, "dynamics": {"temperature_K": 50.0}},
-        "system": {"alloy": {"name": "M-BiSnSb"}},
+        "system": {"alloy": {"name": "M-BiSnSb", "formula": "Bi384Sb384Sn384"}},
         "observables": {"cases": {"control": {"crystal_order": order}}},
         "provenance": {"checksums": checksums},
     }
@@ -155,7 +155,7 @@ def test_a_run_tells_the_card_of_its_potential_about_the_crystals(tmp_path: Path
         order["final_ratio"] = final_ratio
         results.write_text(json.dumps(run))
         (seen,) = add_crystal_order(folder, results=results)["crystal_order"]
-    assert seen["displacement_ratio"] == 0.34
+    assert (seen["displacement_ratio"], seen["elements"]) == (0.34, ["Bi", "Sb", "Sn"])
     assert json.loads((folder / "card.json").read_text())["crystal_order"] == [seen]
     line = "| M-BiSnSb slab of 8 × 4 × 3 cells under potassium, control | 50 | 12 | 0.34 | lost |"
     assert line in (folder / "card.md").read_text()
