@@ -125,13 +125,11 @@ def compute_contrast(
     ratio = _compute_ratio(with_line, without, verdict=verdict)
     beside = "" if elsewhere is None else f", {show_depth(elsewhere)} elsewhere in the same run"
     facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
-    head = (
-        f"{species_name} went {show_depth(gains[0])} deeper {where}{beside} and {show_depth(gains[1])} "
-        f"{where_control} within {time_ps:.4g} ps of first contact ({facts})"
-    )
-    numbers = _describe(difference, ratio=ratio)
     tail = "" if resolved else f" {_advise(with_line, without, n_replicas=n_replicas, low=low, high=high)}"
-    sentence = f"{head}: {numbers}.{tail}"
+    sentence = (
+        f"{species_name} went {show_depth(gains[0])} deeper {where}{beside} and {show_depth(gains[1])} {where_control} "
+        f"within {time_ps:.4g} ps of first contact ({facts}): {_describe(difference, ratio=ratio)}.{tail}"
+    )
     depths = None
     if depths_A is not None:
         depths = compute_replica_mean(depths_A[0], unit="Å"), compute_replica_mean(depths_A[1], unit="Å")

@@ -102,10 +102,7 @@ def build_contact_cell(
     slab.positions[:, 2] += bottom_A
     block.positions[:, 2] += bottom_A + alloy_height_A + gap_A
     atoms = _join(slab, block, is_anchored=(sites_z_A < anchor_thickness_A) & (vacuum_A > 0))
-    top_A = float(block.positions[:, 2].max())
-    cell = np.array(slab.cell.array)
-    cell[2] = (0, 0, top_A + bottom_A)
-    atoms.set_cell(cell)
+    atoms.set_cell([*slab.cell.array[:2], (0, 0, float(block.positions[:, 2].max()) + bottom_A)])
     check_smallest_distance(atoms, minimum_A=SMALLEST_CONTACT_A)
     return ContactCell(
         atoms=atoms,

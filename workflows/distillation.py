@@ -107,11 +107,12 @@ def plan_teacher_sampling(config: PotentialDistillationConfig, *, number: int = 
         elements=config.alloy_elements,
         prefix="r1-" if is_first else f"r{number}-teacher-",
     )
+    teacher = build_teacher_spec(config)
     return [
         Calculation(
             recipe="teacher_sampling",
             structure=configuration.atoms,
-            calculator=build_teacher_spec(config),
+            calculator=teacher,
             settings={
                 "kind": configuration.kind,
                 "trajectory": configuration.name,
@@ -170,10 +171,11 @@ def plan_labelling(
 ) -> list[Calculation]:
     """The teacher's energies and forces for the student's frames."""
     batches = [sampled[start : start + _LABEL_BATCH] for start in range(0, len(sampled), _LABEL_BATCH)]
+    teacher = build_teacher_spec(config)
     return [
         Calculation(
             recipe="label_frames",
-            calculator=build_teacher_spec(config),
+            calculator=teacher,
             settings={
                 "kinds": {configuration.name: configuration.kind for configuration, _ in batch},
                 "max_force_eV_per_A": config.fit.max_force_eV_per_A,

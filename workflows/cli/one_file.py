@@ -219,7 +219,7 @@ class _Task:
         """Compute it, or take it from the store, and print what was found."""
         from workflows.drive import run_calculations
         from workflows.jobs.calculation import Calculation
-        from workflows.jobs.local import LocalExecutor
+        from workflows.jobs.local import build_executor
         from workflows.jobs.store import Store
         from workflows.progress import choose_mode, report, show_progress
 
@@ -238,7 +238,7 @@ class _Task:
             label=f"{COMMANDS[self.command]} of {self.file.name}",
         )
         console = open_console(stderr=as_json)
-        executor = LocalExecutor() if cores is None else LocalExecutor(cores=cores)
+        executor = build_executor(cores=cores)
         with show_progress(console, mode=choose_mode(console, quiet=quiet or as_json)):
             try:
                 (finished,) = run_calculations([calculation], store=opened, executor=executor, on_progress=report)

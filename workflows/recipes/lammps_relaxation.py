@@ -74,14 +74,8 @@ def relax_with_lammps(
     ]
     (directory / INPUT).write_text("\n".join(lines) + "\n", encoding="utf-8")
     reader = _ProgressReader(report, max_steps)
-    run_lammps(
-        directory,
-        input_name=INPUT,
-        log=directory / "relax.log",
-        ranks=ranks,
-        threads=threads,
-        on_line=reader.read_line,
-    )
+    log = directory / "relax.log"
+    run_lammps(directory, input_name=INPUT, log=log, ranks=ranks, threads=threads, on_line=reader.read_line)
     relaxed, result = _collect(directory, atoms, frame=frame, rows=reader.rows)
     return relaxed, result, reader.rows[0][1], reader.n_steps
 
