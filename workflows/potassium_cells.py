@@ -91,6 +91,11 @@ def find_elements(structure: StructureSection) -> list[str]:
     return sorted({*metal.symbols, *(alloy.symbols if alloy is not None else record.composition)})
 
 
+def count_elements(atoms: Atoms) -> dict[str, int]:
+    """Elements by name, and how many atoms there are of each."""
+    return dict(sorted(atoms.symbols.formula.count().items()))
+
+
 def name_alloy(structure: StructureSection) -> str:
     """What people call the alloy: its file, its name or its composition."""
     if structure.alloy_file is not None:

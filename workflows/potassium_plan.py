@@ -23,7 +23,7 @@ from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.jobs.store import Store
 from workflows.known_limits import find_known_limits
 from workflows.plan import Plan
-from workflows.potassium_cells import build_cells, build_geometries, find_elements, name_alloy
+from workflows.potassium_cells import build_cells, build_geometries, count_elements, find_elements, name_alloy
 from workflows.potassium_run import build_spec, find_fixed_regions
 from workflows.preflight import (
     check_calculator_starts,
@@ -64,7 +64,7 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
     n_segments = n_steps // dynamics.segment_steps
     frames = n_steps // dynamics.frame_every_steps
     disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
-    count = {element: largest.atoms.symbols.count(element) for element in sorted(set(largest.atoms.symbols))}
+    count = count_elements(largest.atoms)
     strain = max(map(abs, largest.strain_metal))
     alloy = name_alloy(config.structure)
     return Plan(

@@ -44,7 +44,7 @@ from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_a
 from workflows.jobs.durable import compute_sha256
 from workflows.jobs.worker import collect_versions
 from workflows.known_limits import read_potential_card
-from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries, name_alloy
+from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries, count_elements, name_alloy
 from workflows.potassium_references import collect_references
 from workflows.potassium_run import CaseData, RunFacts
 from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
@@ -228,23 +228,20 @@ def describe_sides(structure: StructureSection, *, atoms: Atoms) -> dict[str, An
     for side, chosen in (("alloy", ~is_metal), ("metal", is_metal)):
         path = files[side]
         facts = built[side] if path is None else {"file": Path(path).name, "sha256": compute_sha256(Path(path))}
-        sides[side] = {"formula": count_elements(atoms[chosen]), **facts}
+        sides[side] = {
+            "formula": "".join(f"{name}{number}" for name, number in count_elements(atoms[chosen]).items()),
+            **facts,
+        }
     return sides
-
-
-def count_elements(atoms: Atoms) -> str:
-    """Elements and their numbers, by name: "Bi120Sb120"."""
-    return "".join(f"{element}{atoms.symbols.count(element)}" for element in sorted(set(atoms.symbols)))
 
 
 def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -> dict[str, Any]:
     """What was simulated, for the results and the report."""
     part = data[next(iter(data))]
-    symbols = part.relaxed.symbols
     cell = part.cell
     return {
         "n_atoms": len(part.relaxed),
-        "composition": {element: symbols.count(element) for element in sorted(set(symbols))},
+        "composition": count_elements(part.relaxed),
         "cell_A": cell.atoms.cell.array.round(4).tolist(),
         "alloy_thickness_A": round(cell.interface_z_A - cell.gap_A / 2 - cell.alloy_bottom_z_A, 3),
         "gap_A": gap_A,
