@@ -9,8 +9,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,8 @@ _PR_SET_PDEATHSIG = 1
 _LAST_LINES = 12
 _CHUNK_BYTES = 1 << 20
 _NO_LOG = Path("none")
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where MPICH puts its files, not a place for ours
+_SHARED_MEMORY_AGE_S = 60.0
 # What the machine did to the engine, not the engine to the physics: worth another attempt.
 _PASSING_TROUBLE = re.compile(
     r"failed to (re)?allocate|out of memory|bad_alloc|cannot open|no space|writing restart|MPI_Init|/dev/shm",
@@ -116,6 +120,24 @@ def _hash_files(paths: list[Path]) -> str:
     return digest.hexdigest()
 
 
+def clear_shared_memory(directory: Path = _SHARED_MEMORY) -> None:
+    """Remove what killed engines of this user left in shared memory.
+
+    MPICH names its file there by the process id of the engine. One that a kill leaves behind holds a megabyte, and
+    stops the engine of another user that happens to get the same id. Files of the last minute stay: a launcher may
+    name them by a hash instead and its ranks may still be opening them.
+    """
+    for path in directory.glob("mpich_shm_*_0"):
+        try:
+            number = int(path.name.split("_")[2], base=16)
+            status = path.stat()
+            dead = not Path(f"/proc/{number}").exists()
+            if dead and status.st_uid == os.getuid() and time.time() - status.st_mtime > _SHARED_MEMORY_AGE_S:
+                path.unlink()
+        except (ValueError, OSError):
+            continue  # another name, or another run was faster
+
+
 def die_with_parent() -> Callable[[], None]:
     """A function for `preexec_fn` that has the kernel kill the child when this process ends, however it ends."""
     libc = ctypes.CDLL(None)
@@ -156,6 +178,7 @@ def run_lammps(
         OSError: if the disk is full.
     """
     engine = find_lammps()
+    clear_shared_memory()
     arguments = ["-in", input_name, "-log", "none" if log is None or log == _NO_LOG else str(log.absolute()), "-nocite"]
     for name, value in (variables or {}).items():
         arguments += ["-var", name, value]
@@ -179,6 +202,10 @@ def run_lammps(
         except BaseException:
             process.kill()
             raise
+        finally:
+            process.wait()
+            with suppress(OSError):
+                (_SHARED_MEMORY / f"mpich_shm_{process.pid:x}_0").unlink()
     if status != 0:
         raise explain_failure(status, list(last), log=log)
 

@@ -1,12 +1,13 @@
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
 from structures.errors import CalculationError, ConvergenceError
-from workflows.engines.lammps_process import explain_failure, find_lammps, run_lammps
+from workflows.engines.lammps_process import clear_shared_memory, explain_failure, find_lammps, run_lammps
 
 LONG = """units lj
 lattice fcc 0.8
@@ -47,14 +48,32 @@ def test_refused_command_shows_lammps_own_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_killed_engine_may_do_better_next_time(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "long.in").write_text(LONG)
+    killed = []
 
     def kill(line: str) -> None:
         if line.split()[:1] == ["100"]:
             (engine,) = psutil.Process().children()
+            killed.append(engine.pid)
             os.kill(engine.pid, number)
 
     with pytest.raises(CalculationError, match=f"ended by signal {number.name}"):
         run_lammps(tmp_path, input_name="long.in", on_line=kill)
+    (engine,) = killed
+    assert not Path(f"/dev/shm/mpich_shm_{engine:x}_0").exists()  # noqa: S108
+
+
+def test_only_old_shared_memory_of_dead_engines_is_cleared(tmp_path: Path) -> None:
+    dead = subprocess.run(["/bin/sh", "-c", "echo $$"], capture_output=True, text=True, check=True)
+    gone = int(dead.stdout)
+    kept = [f"mpich_shm_{os.getpid():x}_0", f"mpich_shm_{gone:x}_1", "mpich_shm_name_0"]
+    for name in (*kept, f"mpich_shm_{gone:x}_0"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0.0, 0.0))
+    clear_shared_memory(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    (tmp_path / f"mpich_shm_{gone:x}_0").touch()
+    clear_shared_memory(tmp_path)
+    assert (tmp_path / f"mpich_shm_{gone:x}_0").exists()
 
 
 def test_watcher_that_raises_ends_the_engine(tmp_path: Path) -> None:
