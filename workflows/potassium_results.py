@@ -64,7 +64,13 @@ def publish_once(run: RunFacts, **found: Any) -> tuple[str, Path]:  # noqa: ANN4
 
 def describe_making(run: RunFacts, **found: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON values)
     """All that results and report depend on, but for the code."""
-    made_from = {"config": describe_config(run), "found": found, "keys": run.keys, "versions": collect_versions()}
+    made_from = {
+        "config": describe_config(run),
+        "found": found,
+        "keys": run.keys,
+        "versions": collect_versions(),
+        "card": read_potential_card(run.config.calculator),
+    }
     plain: dict[str, Any] = build_json_value(made_from)
     return plain
 
