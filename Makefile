@@ -1,5 +1,5 @@
 # Two commands: `make demo` runs the flow, `make test` checks the project. Both make .venv first, once.
-# Needs Python >= 3.11 with venv; `make test` also its headers, a C and a C++ compiler. No root.
+# Needs Python >= 3.11 with venv, its headers, a C and a C++ compiler. No root.
 # Another Python: make demo PYTHON=python3.12
 
 PYTHON ?= python3
@@ -11,12 +11,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Under the name of the environment only: a copied or moved checkout gets an environment of its own.
 INSTALLED := $(VENV)/installed-core
+INSTALLED_DFT := $(VENV)/installed-dft
 INSTALLED_TEST := $(VENV)/installed-test
 
 # Versions of constraints.txt hold for build requirements, too (old pip reads the first, new pip the second name).
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+GPAW_CONFIG := $(CURDIR)/workflows/engines/gpaw_siteconfig.py
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --prefer-binary
 
 .DEFAULT_GOAL := help
@@ -26,14 +28,14 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --prefer-binary
 help:
 	@echo "make demo      install, run potassium-diffusion at preset '$(PRESET)', print where its report is"
 	@echo "make test      install, ruff, mypy, codespell, pytest"
-	@echo "make install   the environment in $(VENV) alone"
+	@echo "make install   the environment in $(VENV) alone, GPAW included"
 	@echo "make check     ruff, mypy and codespell alone"
 	@echo "make format    let ruff format the code"
 	@echo "make clean     remove $(VENV) and caches (runs and the store stay)"
 
-install: $(INSTALLED)
+install: $(INSTALLED_DFT)
 
-demo: $(INSTALLED)
+demo: $(INSTALLED_DFT)
 	$(BIN)/alkaliflow run potassium-diffusion --preset $(PRESET)
 
 test: check
@@ -61,12 +63,19 @@ $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt
 	$(PIP_INSTALL) -e .
 	@touch $@
 
-$(INSTALLED_TEST): $(INSTALLED)
+# GPAW is compiled here, against the MPI and BLAS of the environment, which therefore come first.
+$(INSTALLED_DFT): $(INSTALLED)
 	@$(BIN)/python -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").exists())' || \
-	  { echo "This Python has no headers (Python.h), which a package of the tests is compiled with. On Debian or Ubuntu: apt-get install python3-dev"; exit 2; }
+	  { echo "This Python has no headers (Python.h), which GPAW is compiled with. On Debian or Ubuntu: apt-get install python3-dev"; exit 2; }
 	@command -v c++ >/dev/null && command -v cc >/dev/null || \
 	  { echo "There is no C or C++ compiler (cc, c++). On Debian or Ubuntu: apt-get install gcc g++"; exit 2; }
-	$(PIP_INSTALL) -e '.[test]'
+	@echo "Compiling GPAW, half a minute ..."
+	$(PIP_INSTALL) scipy-openblas32
+	GPAW_CONFIG=$(GPAW_CONFIG) $(PIP_INSTALL) -e '.[dft]'
+	@touch $@
+
+$(INSTALLED_TEST): $(INSTALLED_DFT)
+	GPAW_CONFIG=$(GPAW_CONFIG) $(PIP_INSTALL) -e '.[test]'
 	@touch $@
 
 # Resolves everything anew and writes the exact versions; torch is pinned by the extra that needs it. Run it with the oldest
@@ -74,8 +83,10 @@ $(INSTALLED_TEST): $(INSTALLED)
 constraints:
 	$(PYTHON) -m venv build/constraints
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT build/constraints/bin/python -m pip install --quiet --prefer-binary --upgrade pip
-	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT build/constraints/bin/python -m pip install --quiet --prefer-binary \
-	  --dry-run --ignore-installed --report build/constraints/report.json '.[mlip,test]' hatchling setuptools wheel cython
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT build/constraints/bin/python -m pip install --quiet scipy-openblas32 mpich
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT GPAW_CONFIG=$(GPAW_CONFIG) \
+	  build/constraints/bin/python -m pip install --quiet --prefer-binary \
+	  --dry-run --ignore-installed --report build/constraints/report.json '.[dft,mlip,test]' hatchling setuptools wheel cython
 	$(PYTHON) -c 'import json, pathlib; \
 	  found = json.loads(pathlib.Path("build/constraints/report.json").read_text())["install"]; \
 	  pins = {item["metadata"]["name"]: item["metadata"]["version"].split("+")[0] for item in found}; \

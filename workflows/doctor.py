@@ -108,7 +108,20 @@ def _calculators() -> Iterator[Finding]:
             yield Finding("Calculators", name, "absent", f"needs {', '.join(missing)}; {parts[0]}", can.install)
         else:
             yield Finding("Calculators", name, "ok", "; ".join(parts))
+    yield from _electronic_methods()
     yield from _potentials()
+
+
+def _electronic_methods() -> Iterator[Finding]:
+    from workflows.calculators.electronic import ELECTRONIC_METHODS, EXTRA
+
+    for name, method in ELECTRONIC_METHODS.items():
+        missing = method.missing_modules()
+        if missing:
+            detail = f"needs {', '.join(missing)}; {method.summary}"
+            yield Finding("Calculators", name, "absent", detail, install_command(extra=EXTRA))
+        else:
+            yield Finding("Calculators", name, "ok", f"{method.summary}; protocols: {', '.join(method.protocols)}")
 
 
 def _potentials() -> Iterator[Finding]:

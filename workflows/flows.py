@@ -83,6 +83,15 @@ FLOWS: dict[str, FlowEntry] = {
             default_preset="standard",
         ),
         FlowEntry(
+            name="tfsi-adsorption",
+            description="energies of ions, pairs and molecules binding to each other, from electronic structure",
+            module="workflows.tfsi_adsorption",
+            config_module="workflows.configuration.tfsi_adsorption",
+            config_class="TfsiAdsorptionConfig",
+            presets=("demo", "fast", "standard", "zhen-2025", "wu-2025"),
+            default_preset="standard",
+        ),
+        FlowEntry(
             name="potential-distillation",
             description="a fast potential fitted to a teacher (CHGNet), with a card of its errors",
             module="workflows.potential_distillation",

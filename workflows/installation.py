@@ -22,11 +22,23 @@ def install_command(*, extra: str = "", clone: Path = _CLONE) -> str:
     Returns:
         A line for the shell.
     """
+    if extra == "dft":
+        return _install_dft_command(clone)
     pip = [sys.executable, "-m", "pip", "install"]
     if (clone / "constraints.txt").is_file() and (clone / "pyproject.toml").is_file():
         project = f"{clone}[{extra}]" if extra else str(clone)
         return shlex.join([*pip, "-e", project, "-c", str(clone / "constraints.txt")])
     return shlex.join([*pip, *list_requirements(extra=extra, versions=True)])
+
+
+def _install_dft_command(clone: Path) -> str:
+    """The BLAS that GPAW is compiled against must be there before it, and GPAW must be told how to compile."""
+    pip = shlex.join([sys.executable, "-m", "pip", "install"])
+    here = (clone / "constraints.txt").is_file()
+    pins = f" -c {shlex.quote(str(clone / 'constraints.txt'))}" if here else ""
+    config = shlex.quote(str(Path(__file__).parent / "engines" / "gpaw_siteconfig.py"))
+    packages = shlex.join(list_requirements(extra="dft", versions=True))
+    return f"{pip} scipy-openblas32{pins} && GPAW_CONFIG={config} {pip} {packages}{pins}"
 
 
 def reinstall_command(*packages: str) -> str:

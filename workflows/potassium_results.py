@@ -45,10 +45,10 @@ from workflows.jobs.durable import compute_sha256
 from workflows.jobs.worker import collect_versions
 from workflows.known_limits import read_potential_card
 from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries, count_elements, name_alloy
-from workflows.potassium_references import collect_references
 from workflows.potassium_run import CaseData, RunFacts
 from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
 from workflows.published import is_published, note_published
+from workflows.references import collect_references
 
 _GUARD_FRAMES = 20
 _MEV_PER_EV = 1000.0

@@ -30,6 +30,8 @@ class Calculation:
         seed: of everything random.
         ranks: MPI processes of the engine; keyed for dynamics, where they change the last digits.
         threads: OpenMP threads of the engine; keyed likewise.
+        charge: of the whole structure, in e, for methods with electrons.
+        multiplicity: 2 S + 1 of the whole structure; None where no method asks.
         inputs: name to key of finished calculations that this one reads.
         continue_from: key of finished dynamics whose last state this one starts from.
         salt: sets an independent recomputation apart from an equal calculation.
@@ -43,6 +45,8 @@ class Calculation:
     seed: int | None = None
     ranks: int = 1
     threads: int = 1
+    charge: int = 0
+    multiplicity: int | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     continue_from: str | None = None
     salt: str = ""

@@ -52,7 +52,9 @@ def describe_calculation(calculation: Calculation, *, without_length: bool = Fal
         document["calculator"] = calculation.calculator.to_json()
     if recipe.length_field is not None:
         document["layout"] = {"ranks": calculation.ranks, "threads": calculation.threads}
-    for name in ("seed", "continue_from"):
+    if calculation.charge:
+        document["charge"] = calculation.charge
+    for name in ("seed", "multiplicity", "continue_from"):
         if getattr(calculation, name) is not None:
             document[name] = getattr(calculation, name)
     if calculation.inputs:

@@ -31,7 +31,10 @@ from workflows.jobs.registry import find_recipe
 from workflows.jobs.segments import Segment, SegmentChain
 
 STORE_SCHEMA_VERSION = 1
-_SHARED_FIELDS = ("recipe", "seed", "ranks", "threads", "inputs", "continue_from", "salt", "label")
+_SHARED_FIELDS = (
+    *("recipe", "seed", "ranks", "threads", "charge", "multiplicity"),
+    *("inputs", "continue_from", "salt", "label"),
+)
 _DIGEST = re.compile("[0-9a-f]{64}")
 STORAGE_TROUBLE = {
     errno.ENOSPC: "is full: free some space",
@@ -185,7 +188,7 @@ class Store:
             structure=cast("Atoms", read(structure, format="extxyz")) if structure.exists() else None,
             calculator=CalculatorSpec.from_json(document["calculator"]) if document["calculator"] is not None else None,
             settings=document["settings"],
-            **{name: document[name] for name in _SHARED_FIELDS},
+            **{name: document[name] for name in _SHARED_FIELDS if name in document},  # later fields have defaults
         )
         now = compute_key(calculation)
         if now != key:

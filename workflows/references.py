@@ -1,4 +1,4 @@
-"""Works to cite for a run of the flow `potassium-diffusion`: those whose methods it used."""
+"""Works to cite for a run: those whose methods it used."""
 
 from importlib.metadata import version
 
@@ -6,8 +6,15 @@ from analysis.results import Reference
 
 
 def collect_references(calculator: str) -> tuple[Reference, ...]:
-    """What a run with this calculator rests on, the software itself last."""
+    """What a run of `potassium-diffusion` with this calculator rests on, the software itself last."""
     keys = ("dou2024", *_BY_CALCULATOR.get(calculator, ()), "michaudagrawal2011", "ramasubramani2020", "larsen2017")
+    return (*(_build(key) for key in keys), _cite_alkaliflow())
+
+
+def collect_electronic_references(calculator: str, *, dispersion: str) -> tuple[Reference, ...]:
+    """What a run of `tfsi-adsorption` with this code and dispersion rests on, the software itself last."""
+    d3 = {"d3zero": ("grimme2010",), "d3bj": ("grimme2010", "grimme2011")}.get(dispersion, ())
+    keys = ("zhen2025", "perdew1996", *_BY_CODE[calculator], *d3, "larsen2017")
     return (*(_build(key) for key in keys), _cite_alkaliflow())
 
 
@@ -34,6 +41,8 @@ _BY_CALCULATOR = {
     "lammps": ("thompson2022",),
     "chgnet": ("deng2023",),
 }
+
+_BY_CODE = {"gpaw": ("mortensen2024",), "pyscf": ("sun2020",)}
 
 # Key → authors, title, journal, volume, pages, year, DOI.
 _WORKS = {
@@ -120,5 +129,68 @@ _WORKS = {
         "273002",
         "2017",
         "10.1088/1361-648X/aa680e",
+    ),
+    "zhen2025": (
+        (
+            "Zhen, Fengxu and Liu, Hong and Wu, Yingbin and Zhou, Xinjia and Li, Weiping and Chen, Yuzhi and "
+            "Zhou, Yuke and Wang, Haoyang and Yin, Xiangkai and Ding, Shujiang and Chen, Xiaodong and Yu, Wei"
+        ),
+        (
+            "The spontaneous cascade optimization strategy of the double enrichment improves anion-derived solid "
+            "electrolyte interphases to enable stable lithium-metal batteries"
+        ),
+        "Energy \\& Environmental Science",
+        "18",
+        "4690",
+        "2025",
+        "10.1039/d5ee01219h",
+    ),
+    "perdew1996": (
+        "Perdew, John P. and Burke, Kieron and Ernzerhof, Matthias",
+        "Generalized gradient approximation made simple",
+        "Physical Review Letters",
+        "77",
+        "3865--3868",
+        "1996",
+        "10.1103/PhysRevLett.77.3865",
+    ),
+    "mortensen2024": (
+        "Mortensen, Jens J{\\o}rgen and Larsen, Ask Hjorth and Kuisma, Mikael and others",
+        "GPAW: An open Python package for electronic structure calculations",
+        "The Journal of Chemical Physics",
+        "160",
+        "092503",
+        "2024",
+        "10.1063/5.0182685",
+    ),
+    "sun2020": (
+        "Sun, Qiming and Zhang, Xing and Banerjee, Samragni and others",
+        "Recent developments in the PySCF program package",
+        "The Journal of Chemical Physics",
+        "153",
+        "024109",
+        "2020",
+        "10.1063/5.0006074",
+    ),
+    "grimme2010": (
+        "Grimme, Stefan and Antony, Jens and Ehrlich, Stephan and Krieg, Helge",
+        (
+            "A consistent and accurate ab initio parametrization of density functional dispersion correction (DFT-D) "
+            "for the 94 elements H-Pu"
+        ),
+        "The Journal of Chemical Physics",
+        "132",
+        "154104",
+        "2010",
+        "10.1063/1.3382344",
+    ),
+    "grimme2011": (
+        "Grimme, Stefan and Ehrlich, Stephan and Goerigk, Lars",
+        "Effect of the damping function in dispersion corrected density functional theory",
+        "Journal of Computational Chemistry",
+        "32",
+        "1456--1465",
+        "2011",
+        "10.1002/jcc.21759",
     ),
 }

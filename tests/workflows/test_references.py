@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflows.potassium_references import collect_references
+from workflows.references import collect_references
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,221 @@
+"""Energy of a reaction from the energies of its species, refused where the sum would mean nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from structures.errors import InputError
+from structures.reaction import ARROW, Reaction
+from structures.species import ELECTRON
+
+RESOLVED_EV = 0.1
+_RAISED = {"+": "⁺", "-": "⁻"}
+_HOW = {
+    "code": "compute both with one code",
+    "functional": "compute both with one functional",
+    "dispersion": "compute both with the same dispersion, or with none",
+    "basis": "compute both with one basis",
+    "mode": "compute both in one mode",
+    "resolution": "put both in one cell with one grid",
+    "cell_A": "put both in one cell",
+    "setups": "use one version of the PAW data",
+}
+
+
+@dataclass(frozen=True)
+class SpeciesEnergy:
+    """What was computed for one species.
+
+    Attributes:
+        energy_eV: total energy, on the scale of its code; only differences mean something.
+        method: all that two energies must agree in; `setups` maps element to PAW data.
+        dispersion_eV: part of the energy; None without dispersion.
+    """
+
+    energy_eV: float
+    method: Mapping[str, Any]
+    dispersion_eV: float | None = None
+
+
+@dataclass(frozen=True)
+class NumericalError:
+    """How the answer moves when one numerical parameter is made worse.
+
+    Attributes:
+        name: what is varied: grid, box, basis.
+        change: in words.
+        energy_eV: the reaction's energy there.
+        shift_eV: that minus the answer.
+    """
+
+    name: str
+    change: str
+    energy_eV: float
+    shift_eV: float
+
+
+@dataclass(frozen=True)
+class ReactionEnergy:
+    """Energy of a reaction with its numerical error; the functional's own error is not in it.
+
+    Attributes:
+        reaction: as written.
+        statement: the sum and its sign in words.
+        energy_eV: ΔE at fixed nuclei, without zero-point and thermal parts.
+        dispersion_eV: its part from dispersion; None without.
+        errors: one entry for each numerical parameter that was varied.
+        unchecked: parameters whose error was not estimated.
+    """
+
+    reaction: str
+    statement: str
+    energy_eV: float
+    dispersion_eV: float | None = None
+    errors: tuple[NumericalError, ...] = ()
+    unchecked: tuple[str, ...] = field(default=())
+
+    @property
+    def uncertainty_eV(self) -> float | None:
+        """Sum of the sizes of all shifts, which is cautious; None if nothing was varied."""
+        return sum(abs(error.shift_eV) for error in self.errors) if self.errors else None
+
+    @property
+    def verdict(self) -> str:
+        """Whether the number is converged, in words."""
+        uncertainty = self.uncertainty_eV
+        if uncertainty is None:
+            return "numerical error not estimated"
+        state = "converged" if uncertainty <= RESOLVED_EV else "not converged"
+        left_out = f"; {' and '.join(self.unchecked)} not varied" if self.unchecked else ""
+        return f"{state}: numerical error {uncertainty:.2f} eV, aim {RESOLVED_EV} eV{left_out}"
+
+    @property
+    def sentence(self) -> str:
+        """The answer in one sentence."""
+        uncertainty = self.uncertainty_eV
+        shown = f"{self.energy_eV:.2f}".replace("-", "−") + (f" ± {uncertainty:.2f}" if uncertainty is not None else "")
+        return f"{show_reaction(self.reaction)}: ΔE = {shown} eV"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values for `results.json`."""
+        return {
+            "reaction": self.reaction,
+            "statement": self.statement,
+            "energy_eV": self.energy_eV,
+            "uncertainty_eV": self.uncertainty_eV,
+            "dispersion_eV": self.dispersion_eV,
+            "errors": [
+                {"name": e.name, "change": e.change, "energy_eV": e.energy_eV, "shift_eV": e.shift_eV}
+                for e in self.errors
+            ],
+            "unchecked": list(self.unchecked),
+            "verdict": self.verdict,
+            "how_estimated": "sum of the sizes of the shifts when each numerical parameter is made worse in turn",
+        }
+
+
+def show_reaction(text: str) -> str:
+    """A reaction with raised charges and a true arrow: Li⁺ + TFSI⁻ → LiTFSI."""
+    words = [word[:-1] + _RAISED[word[-1]] if word[-1] in _RAISED and len(word) > 1 else word for word in text.split()]
+    return " ".join("→" if word == ARROW else word for word in words)
+
+
+def compute_reaction_energy(
+    reaction: Reaction,
+    *,
+    energies: Mapping[str, SpeciesEnergy],
+    electron_eV: float | None = None,
+) -> float:
+    """ΔE = Σ E(products) − Σ E(reactants), in eV.
+
+    Args:
+        reaction: the sum.
+        energies: of every species but the electron.
+        electron_eV: energy of an electron; needed if one takes part.
+
+    Raises:
+        InputError: if a term is missing, or two terms are from different methods, cells or grids.
+    """
+    names = [name for name in reaction.coefficients if name != ELECTRON]
+    missing = [name for name in names if name not in energies]
+    if missing:
+        raise InputError(f"reaction {reaction.text!r} has no energy of {missing[0]!r}; compute it.")
+    if ELECTRON in reaction.coefficients and electron_eV is None:
+        raise InputError(
+            f"reaction {reaction.text!r} has an electron, whose energy is a choice: set electron.reference "
+            "(vacuum, or work-function with its value)."
+        )
+    check_one_method({name: energies[name].method for name in names}, reaction=reaction.text)
+    total_eV = sum(
+        number * energies[name].energy_eV for name, number in reaction.coefficients.items() if name != ELECTRON
+    )
+    return total_eV + reaction.coefficients.get(ELECTRON, 0) * (electron_eV or 0.0)
+
+
+def compute_dispersion_share(reaction: Reaction, *, energies: Mapping[str, SpeciesEnergy]) -> float | None:
+    """Part of ΔE that is dispersion, in eV; None if a term has none."""
+    parts = [(n, energies[name].dispersion_eV) for name, n in reaction.coefficients.items() if name != ELECTRON]
+    known = [number * part for number, part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def check_one_method(methods: Mapping[str, Mapping[str, Any]], *, reaction: str) -> None:
+    """Check that all terms agree in all that makes their energies comparable.
+
+    Raises:
+        InputError: names the two terms, what differs and how to mend it.
+    """
+    (first, reference), *others = methods.items()
+    setups: dict[str, tuple[str, str]] = {}
+    for name, method in methods.items():
+        for element, fingerprint in (method.get("setups") or {}).items():
+            earlier, known = setups.setdefault(element, (name, fingerprint))
+            if known != fingerprint:
+                raise InputError(
+                    f"reaction {reaction!r}: {earlier} and {name} use different PAW data of {element}. "
+                    f"{_HOW['setups'].capitalize()}."
+                )
+    for name, method in others:
+        for key in sorted({*reference, *method} - {"setups"}):
+            ours, theirs = reference.get(key), method.get(key)
+            if ours != theirs:
+                fix = _HOW.get(key, "compute both with the same settings")
+                raise InputError(
+                    f"reaction {reaction!r}: the {key} of {first} is {ours} and that of {name} is {theirs}; their "
+                    f"difference means nothing. {fix.capitalize()}."
+                )
+
+
+def build_reaction_energy(
+    reaction: Reaction,
+    *,
+    energies: Mapping[str, SpeciesEnergy],
+    variants: Sequence[tuple[str, str, Mapping[str, SpeciesEnergy]]] = (),
+    unchecked: Sequence[str] = (),
+    electron_eV: float | None = None,
+) -> ReactionEnergy:
+    """The energy of a reaction with its numerical error.
+
+    Args:
+        reaction: the sum.
+        energies: of the species.
+        variants: name of a numerical parameter, what was changed in words, and the energies with that.
+        unchecked: parameters that were not varied.
+        electron_eV: energy of an electron, if one takes part.
+
+    Raises:
+        InputError: as `compute_reaction_energy`.
+    """
+    energy_eV = compute_reaction_energy(reaction, energies=energies, electron_eV=electron_eV)
+    errors = []
+    for name, change, worse in variants:
+        there_eV = compute_reaction_energy(reaction, energies=worse, electron_eV=electron_eV)
+        errors.append(NumericalError(name, change, there_eV, there_eV - energy_eV))
+    return ReactionEnergy(
+        reaction=reaction.text,
+        statement=reaction.statement,
+        energy_eV=energy_eV,
+        dispersion_eV=compute_dispersion_share(reaction, energies=energies),
+        errors=tuple(errors),
+        unchecked=tuple(unchecked),
+    )

@@ -1,0 +1,187 @@
+"""Species of a reaction: atoms with a charge and a spin; the built-in ones, and the user's own."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase import Atoms
+
+from structures.checks import compute_smallest_distance
+from structures.errors import InputError, SetupError
+from structures.files import read_structure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ELECTRON = "e-"
+SHORTEST_DISTANCE_A = 0.6  # below any bond: H2 has 0.74
+
+
+@dataclass(frozen=True, eq=False)
+class Species:
+    """What takes part in a reaction.
+
+    Attributes:
+        name: as reactions name it; the charge is told by its ending for people only.
+        atoms: geometry.
+        charge: in e.
+        multiplicity: 2 S + 1.
+        source: where the geometry is from, in words.
+    """
+
+    name: str
+    atoms: Atoms
+    charge: int = 0
+    multiplicity: int = 1
+    source: str = ""
+
+    @property
+    def n_electrons(self) -> int:
+        """Electrons of the neutral atoms less the charge."""
+        return int(self.atoms.numbers.sum()) - self.charge
+
+
+@dataclass(frozen=True)
+class _BuiltIn:
+    """Charge and spin of a built-in species, and the file of its geometry; an atom has none."""
+
+    charge: int
+    multiplicity: int
+    meaning: str
+    file: str = ""
+    element: str = ""
+
+
+_TFSI = "bis(trifluoromethanesulfonyl)imide"
+BUILT_IN: dict[str, _BuiltIn] = {
+    "Li+": _BuiltIn(1, 1, "lithium ion", element="Li"),
+    "Li": _BuiltIn(0, 2, "lithium atom", element="Li"),
+    "F-": _BuiltIn(-1, 1, "fluoride", element="F"),
+    "TFSI-": _BuiltIn(-1, 1, f"{_TFSI}, transoid (C2) conformer", file="tfsi-transoid.xyz"),
+    "TFSI": _BuiltIn(0, 2, f"radical of {_TFSI}, at the geometry of the transoid anion", file="tfsi-transoid.xyz"),
+    "LiTFSI": _BuiltIn(0, 1, f"lithium {_TFSI}, Li held by two oxygens of the transoid anion", file="litfsi.xyz"),
+}
+
+
+def describe_built_in() -> dict[str, str]:
+    """Name and meaning of the built-in species."""
+    return {name: entry.meaning for name, entry in BUILT_IN.items()}
+
+
+def build_species(name: str) -> Species:
+    """A built-in species.
+
+    Raises:
+        InputError: if there is none of that name; names the nearest.
+    """
+    if name not in BUILT_IN:
+        near = difflib.get_close_matches(name, BUILT_IN, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise InputError(
+            f"There is no built-in species {name!r}, needs one of {', '.join(BUILT_IN)}.{hint} Or define it under "
+            "species: with a file or a SMILES."
+        )
+    entry = BUILT_IN[name]
+    if entry.element:
+        atoms, source = Atoms(entry.element), "an atom"
+    else:
+        path = files("structures").joinpath("molecules").joinpath(entry.file)
+        atoms, source = read_structure(str(path)), f"shipped geometry {entry.file}"
+    return check_species(Species(name, atoms, charge=entry.charge, multiplicity=entry.multiplicity, source=source))
+
+
+def read_species(name: str, *, path: Path, charge: int, multiplicity: int | None = None) -> Species:
+    """A species from the user's file.
+
+    Args:
+        name: as reactions name it.
+        path: a structure file.
+        charge: in e.
+        multiplicity: 2 S + 1; None: the lowest that the number of electrons allows.
+
+    Raises:
+        InputError: if the file or the spin is wrong.
+    """
+    atoms = read_structure(path)
+    return complete_species(Species(name, atoms, charge=charge, source=path.name), multiplicity=multiplicity)
+
+
+def build_from_smiles(
+    name: str, *, smiles: str, charge: int | None = None, multiplicity: int | None = None, seed: int = 1
+) -> Species:
+    """A species from a SMILES: distance geometry (ETKDG), then the UFF force field, lowest of ten conformers.
+
+    Args:
+        name: as reactions name it.
+        smiles: of one molecule or ion.
+        charge: in e; None: the formal charge of the SMILES.
+        multiplicity: 2 S + 1; None: the lowest that the number of electrons allows.
+        seed: of the conformers.
+
+    Raises:
+        InputError: if it does not parse, or no geometry is found.
+        SetupError: if RDKit is not installed.
+
+    Source:
+        10.1021/acs.jcim.5b00654 (ETKDG), 10.1021/ja00051a040 (UFF)
+    """
+    try:  # its stubs lack half of its names
+        chem, logger = importlib.import_module("rdkit.Chem.AllChem"), importlib.import_module("rdkit.RDLogger")
+    except ModuleNotFoundError as error:
+        raise SetupError("A SMILES needs RDKit, which is not installed here: see alkaliflow doctor") from error
+    logger.DisableLog("rdApp.*")  # its messages go to stderr; what matters is in the error below
+    parsed = chem.MolFromSmiles(smiles) if smiles.strip() else None
+    if parsed is None:
+        raise InputError(
+            f"species.{name}.smiles is {smiles!r}, which is no SMILES of a molecule. Write it anew, e.g. CO."
+        )
+    molecule = chem.AddHs(parsed)
+    conformers = list(chem.EmbedMultipleConfs(molecule, 10, randomSeed=seed))
+    if not conformers:
+        raise InputError(f"species.{name}.smiles is {smiles!r}: no geometry was found for it. Give a file instead.")
+    energies = [energy for _, energy in chem.UFFOptimizeMoleculeConfs(molecule, maxIters=2000)]
+    best = conformers[int(np.argmin(energies))]
+    symbols = [atom.GetSymbol() for atom in molecule.GetAtoms()]
+    atoms = Atoms(symbols, positions=molecule.GetConformer(best).GetPositions())
+    formal = int(chem.GetFormalCharge(molecule))
+    species = Species(name, atoms, charge=formal if charge is None else charge, source=f"SMILES {smiles}, UFF geometry")
+    return complete_species(species, multiplicity=multiplicity)
+
+
+def complete_species(species: Species, *, multiplicity: int | None) -> Species:
+    """A species with the multiplicity asked for, or the lowest possible one, checked."""
+    lowest = 1 + species.n_electrons % 2
+    return check_species(replace(species, multiplicity=lowest if multiplicity is None else multiplicity))
+
+
+def check_species(species: Species) -> Species:
+    """The species itself, if its spin fits its electrons and no atoms lie on each other.
+
+    Raises:
+        InputError: names the value, the limit and the fix.
+    """
+    name, n_electrons, multiplicity = species.name, species.n_electrons, species.multiplicity
+    if n_electrons < 0:
+        raise InputError(
+            f"species.{name}.charge is {species.charge:+d}, needs at most {species.atoms.numbers.sum():+d}: it has no "
+            "more electrons to give."
+        )
+    if multiplicity < 1 or (n_electrons + multiplicity) % 2 == 0 or multiplicity > n_electrons + 1:
+        parity, fitting = ("even", "1, 3, 5 …") if n_electrons % 2 == 0 else ("odd", "2, 4, 6 …")
+        raise InputError(
+            f"species.{name}.multiplicity is {multiplicity}, but {species.atoms.symbols.formula} with charge "
+            f"{species.charge:+d} has {n_electrons} electrons, an {parity} number: it needs {fitting}, at most "
+            f"{n_electrons + 1}. Set it, or mend the charge."
+        )
+    distance_A, first, second = compute_smallest_distance(species.atoms, limit_A=2.0)
+    if distance_A < SHORTEST_DISTANCE_A:
+        raise InputError(
+            f"species.{name}: atoms {first} and {second} are {distance_A:.2f} Å apart, needs at least "
+            f"{SHORTEST_DISTANCE_A} Å. Mend the geometry."
+        )
+    return species

@@ -1,0 +1,90 @@
+"""Sums of energies that mean something, and refusals of those that do not."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis.reaction_energy import SpeciesEnergy, build_reaction_energy, check_one_method, compute_reaction_energy
+from structures.errors import InputError
+from structures.reaction import parse_reaction
+
+METHOD: dict[str, Any] = {"code": "gpaw", "functional": "PBE", "cell_A": [8.0, 8.0, 8.0], "setups": {}}
+PAIR = parse_reaction("Li+ + F- -> LiF")
+
+
+def energy(value: float, **changes: Any) -> SpeciesEnergy:  # noqa: ANN401 (values of a method)
+    return SpeciesEnergy(value, method=METHOD | changes)
+
+
+def test_products_less_reactants() -> None:
+    energies = {"Li+": energy(5.0), "F-": energy(-4.0), "LiF": energy(-7.0)}
+    assert compute_reaction_energy(PAIR, energies=energies) == pytest.approx(-8.0, rel=1e-15)
+    twice = parse_reaction("2 Li+ + 2 F- -> 2 LiF")
+    assert compute_reaction_energy(twice, energies=energies) == pytest.approx(-16.0, rel=1e-15)
+
+
+def test_the_electron_counts_with_the_energy_that_was_chosen() -> None:
+    reaction = parse_reaction("Li+ + e- -> Li")
+    energies = {"Li+": energy(5.3), "Li": energy(-0.3)}
+    assert compute_reaction_energy(reaction, energies=energies, electron_eV=0.0) == pytest.approx(-5.6, rel=1e-12)
+    assert compute_reaction_energy(reaction, energies=energies, electron_eV=-2.9) == pytest.approx(-2.7, rel=1e-12)
+    with pytest.raises(InputError, match=r"electron, whose energy is a choice: set electron\.reference"):
+        compute_reaction_energy(reaction, energies=energies)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"functional": "RPBE"}, "the functional of Li+ is PBE and that of LiF is RPBE"),
+        ({"cell_A": [9.0, 8.0, 8.0]}, "Put both in one cell"),
+        ({"code": "pyscf"}, "Compute both with one code"),
+        ({"dispersion": "d3bj"}, "the dispersion of Li+ is None and that of LiF is d3bj"),
+    ],
+)
+def test_mixed_methods_are_refused(changes: dict[str, Any], said: str) -> None:
+    energies = {"Li+": energy(5.0), "F-": energy(-4.0), "LiF": energy(-7.0, **changes)}
+    with pytest.raises(InputError, match=re.escape(said)):
+        compute_reaction_energy(PAIR, energies=energies)
+
+
+def test_paw_data_must_agree_for_each_element_only() -> None:
+    methods = {
+        "Li+": METHOD | {"setups": {"Li": "a"}},
+        "F-": METHOD | {"setups": {"F": "b"}},
+        "LiF": METHOD | {"setups": {"Li": "a", "F": "b"}},
+    }
+    check_one_method(methods, reaction="r")
+    methods["LiF"] = METHOD | {"setups": {"Li": "a", "F": "c"}}
+    with pytest.raises(InputError, match="F- and LiF use different PAW data of F"):
+        check_one_method(methods, reaction="r")
+
+
+def test_the_error_is_the_sum_of_the_shifts() -> None:
+    base = {"Li+": energy(5.0), "F-": energy(-4.0), "LiF": energy(-7.0)}
+    coarse = {name: replace(one, energy_eV=one.energy_eV + (name == "LiF") * 0.06) for name, one in base.items()}
+    small = {name: replace(one, energy_eV=one.energy_eV - (name == "F-") * 0.02) for name, one in base.items()}
+    found = build_reaction_energy(PAIR, energies=base, variants=[("grid", "coarser", coarse), ("box", "less", small)])
+    assert [error.shift_eV for error in found.errors] == pytest.approx([0.06, 0.02], rel=1e-9)
+    assert found.uncertainty_eV == pytest.approx(0.08, rel=1e-9)
+    assert found.verdict.startswith("converged")
+    assert found.sentence == "Li⁺ + F⁻ → LiF: ΔE = −8.00 ± 0.08 eV"
+    far = build_reaction_energy(PAIR, energies=base, variants=[("grid", "coarser", coarse)] * 2, unchecked=("box",))
+    assert far.verdict == "not converged: numerical error 0.12 eV, aim 0.1 eV; box not varied"
+
+
+def test_nothing_varied_is_no_small_error() -> None:
+    base = {"Li+": energy(5.0), "F-": energy(-4.0), "LiF": energy(-7.0)}
+    found = build_reaction_energy(PAIR, energies=base)
+    assert found.uncertainty_eV is None
+    assert found.verdict == "numerical error not estimated"
+    assert "±" not in found.sentence
+
+
+def test_dispersion_is_a_part_of_the_answer() -> None:
+    base = {
+        name: SpeciesEnergy(value, METHOD, part)
+        for name, value, part in (("Li+", 5.0, 0.0), ("F-", -4.0, -0.01), ("LiF", -7.0, -0.05))
+    }
+    assert build_reaction_energy(PAIR, energies=base).dispersion_eV == pytest.approx(-0.04, rel=1e-9)

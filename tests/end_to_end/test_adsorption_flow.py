@@ -1,0 +1,108 @@
+"""The flow `tfsi-adsorption` from the command line to its report, with a real code on the smallest molecules."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ase import Atoms, units
+from ase.io import write
+
+from workflows.jobs.durable import compute_sha256
+
+COMMAND = [sys.executable, "-P", "-c", "from workflows.cli import main; main()"]
+HYDROGEN = """
+reactions: ["2 H -> H2"]
+species:
+  H: {file: h.xyz}
+  H2: {file: h2.xyz}
+calculator: {name: pyscf, protocol: moderate}
+"""
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "ALKALIFLOW_STORE": str(folder / "store"),
+        "ALKALIFLOW_SLOTS": str(folder / "slots"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
+    environment.pop("PREFECT_HOME", None)
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "h.xyz", Atoms("H"))
+    write(tmp_path / "h2.xyz", Atoms("H2", [(0, 0, 0), (0, 0, 0.80)]))
+    (tmp_path / "hydrogen.yaml").write_text(HYDROGEN)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
+    first = run(folder, "run", "tfsi-adsorption", "hydrogen.yaml", "--workdir", "first")
+    assert first.returncode == 0, first.stderr
+    results = json.loads((folder / "first" / "results.json").read_text())
+    reaction = results["observables"]["reactions"]["2 H -> H2"]
+    # PBE by 10.1103/PhysRevLett.77.3865
+    assert reaction["energy"]["value"] == pytest.approx(-104.6 * units.kcal / units.mol, abs=0.06)
+    assert [error["name"] for error in reaction["errors"]] == ["basis"]
+    assert reaction["unchecked"] == ["quadrature"]
+    assert results["observables"]["species"]["H2"]["geometry"] == "h2.xyz"
+    assert "2 H → H2: ΔE = −4.5" in first.stdout
+    page = (folder / "first" / "report.html").read_text()
+    assert "2 H → H2" in page
+    assert "PySCF" in page
+
+    again = run(folder, "run", "tfsi-adsorption", "hydrogen.yaml", "--workdir", "second")
+    assert again.returncode == 0, again.stderr
+    second = json.loads((folder / "second" / "results.json").read_text())
+    assert second["provenance"]["keys"] == results["provenance"]["keys"]
+    assert second["observables"] == results["observables"]
+    jobs = list((folder / "store" / "jobs").glob("??/*/attempts/*"))
+    assert len(jobs) == len(set(results["provenance"]["keys"].values()))
+
+    before = compute_sha256(folder / "first" / "tables" / "quantities.csv")
+    analysed = run(folder, "analyse", "first")
+    assert analysed.returncode == 0, analysed.stderr
+    assert compute_sha256(folder / "first" / "tables" / "quantities.csv") == before
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (["reactions=['H -> H2']"], "does not balance: 1 H more on the right"),
+        (["reactions=['2 H = H2']"], "has 0 arrows"),
+        (["reactions=['2 H -> H2', '2 D -> D2']"], "no built-in species 'D'"),
+        (["species.H.multiplicity=1"], "species.H.multiplicity is 1"),
+        (["species.H.charge=1"], "does not balance in charge"),
+        (["species.H.smiles=H"], "both of file and smiles"),
+        (["species.X.smiles=CO"], "species.X is in none of the reactions"),
+        (["calculator.overrides={basis: none-such}"], "which PySCF does not have for H"),
+        (["calculator.overrides={xc: PBF}"], "calculator.overrides.xc is 'PBF'"),
+        (["calculator.name=gpow"], "calculator.name"),
+        (["calculator.name=gpaw", "geometry.vacuum_A=1.5"], "needs at least 1 Å left"),
+        (["electron.reference=work-function"], "work_function_eV is None"),
+        (["geometry.vacuum_A=0"], "geometry.vacuum_A is 0"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_starts(folder: Path, sets: list[str], said: str) -> None:
+    options = [word for text in sets for word in ("--set", text)]
+    found = run(folder, "run", "tfsi-adsorption", "hydrogen.yaml", "--workdir", "bad", *options)
+    assert found.returncode == 2, found.stdout + found.stderr
+    assert said in " ".join((found.stdout + found.stderr).split())
+    assert not (folder / "bad").exists()
+
+
+@pytest.mark.parametrize("preset", ["demo", "fast", "standard", "zhen-2025", "wu-2025"])
+def test_every_preset_can_be_planned(folder: Path, preset: str) -> None:
+    found = run(folder, "run", "tfsi-adsorption", "--preset", preset, "--dry-run", "--json")
+    assert found.returncode == 0, found.stderr
+    plan = json.loads(found.stdout)
+    assert plan["electrons"]["TFSI-"] == 138
+    assert plan["core_hours"] > 0

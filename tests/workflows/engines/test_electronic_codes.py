@@ -1,0 +1,126 @@
+"""Real GPAW and PySCF on molecules of two atoms, against each other and against published numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms, units
+
+from structures.box import put_in_box
+from structures.errors import CalculationError, ConvergenceError
+from workflows.calculators.electronic import build_electronic_spec
+from workflows.engines import electronic_process
+from workflows.engines.electronic_files import ANSWER_FILE, Answer, Request, write_request
+from workflows.engines.electronic_process import build_command, run_electronic_code
+
+LIF = Atoms("LiF", [(0, 0, 0), (0, 0, 1.564)])
+TERMS = {"LiF": (LIF, 0), "Li+": (Atoms("Li"), 1), "F-": (Atoms("F"), -1)}
+
+
+def compute(
+    code: str,
+    atoms: Atoms,
+    *,
+    directory: Path,
+    charge: int = 0,
+    multiplicity: int = 1,
+    force_tolerance_eV_per_A: float | None = None,
+    ranks: int = 1,
+    **overrides: object,
+) -> Answer:
+    directory.mkdir(parents=True, exist_ok=True)
+    spec = build_electronic_spec(code, protocol="moderate", overrides=overrides)
+    boxed = put_in_box(atoms, lengths_A=np.array([8.0, 8.0, 9.6])) if code == "gpaw" else atoms
+    request = Request(
+        code=code,
+        settings=dict(spec.overrides),
+        charge=charge,
+        multiplicity=multiplicity,
+        force_tolerance_eV_per_A=force_tolerance_eV_per_A,
+    )
+    write_request(directory, request, atoms=boxed)
+    return run_electronic_code(code, directory=directory, ranks=ranks)
+
+
+def test_two_codes_agree_on_the_binding_of_ions(tmp_path: Path) -> None:
+    """Ions in open boundaries: PAW on a grid and Gaussians with diffuse functions, at one geometry."""
+    binding = {}
+    for code in ("gpaw", "pyscf"):
+        found = {
+            name: compute(code, atoms, directory=tmp_path / f"{code}-{name}", charge=charge)
+            for name, (atoms, charge) in TERMS.items()
+        }
+        energies = {name: answer.energy_eV for name, answer in found.items() if answer.energy_eV is not None}
+        binding[code] = energies["LiF"] - energies["Li+"] - energies["F-"]
+        if code == "gpaw":
+            assert found["F-"].charges_e == pytest.approx([-1.0], abs=0.01)
+            assert found["Li+"].charges_e == pytest.approx([1.0], abs=0.01)
+            assert found["LiF"].charges_e is not None
+            assert found["LiF"].charges_e[0] > 0.4
+            assert len({str(answer.method["resolution"]) for answer in found.values()}) == 1
+    assert binding["gpaw"] == pytest.approx(binding["pyscf"], abs=0.05)
+    assert binding["gpaw"] < -7.0
+
+
+@pytest.mark.parametrize("code", ["gpaw", "pyscf"])
+def test_hydrogen_binds_as_published_for_the_functional(code: str, tmp_path: Path) -> None:
+    """PBE: 104.6 kcal/mol (10.1103/PhysRevLett.77.3865), bond 0.750 Å; spin-polarised atoms, relaxed molecule."""
+    atom = compute(code, Atoms("H"), directory=tmp_path / "H", multiplicity=2)
+    start = Atoms("H2", [(0, 0, 0), (0, 0, 0.80)])
+    molecule = compute(code, start, directory=tmp_path / "H2", force_tolerance_eV_per_A=0.05)
+    assert atom.energy_eV is not None
+    assert molecule.energy_eV is not None
+    assert molecule.n_steps > 0
+    bound_eV = 2 * atom.energy_eV - molecule.energy_eV
+    assert bound_eV == pytest.approx(104.6 * units.kcal / units.mol, abs=0.06)
+    if code == "gpaw":
+        assert atom.spins is not None
+        assert 0 < atom.spins[0] <= 1
+
+
+def test_two_ranks_give_the_energy_of_one(tmp_path: Path) -> None:
+    one = compute("gpaw", Atoms("H2", [(0, 0, 0), (0, 0, 0.75)]), directory=tmp_path / "one")
+    two = compute("gpaw", Atoms("H2", [(0, 0, 0), (0, 0, 0.75)]), directory=tmp_path / "two", ranks=2)
+    assert one.energy_eV == pytest.approx(two.energy_eV, abs=1e-4)
+    assert one.method == two.method
+
+
+def test_dispersion_is_a_part_of_the_energy(tmp_path: Path) -> None:
+    neon = Atoms("Ne2", [(0, 0, 0), (0, 0, 3.1)])
+    plain = compute("pyscf", neon, directory=tmp_path / "plain", basis="def2-svpd")
+    with_d3 = compute("pyscf", neon, directory=tmp_path / "d3", basis="def2-svpd", dispersion="d3bj")
+    assert plain.dispersion_eV is None
+    assert with_d3.dispersion_eV is not None
+    assert with_d3.dispersion_eV < 0
+    assert with_d3.energy_eV == pytest.approx((plain.energy_eV or 0) + with_d3.dispersion_eV, abs=1e-6)
+
+
+def test_a_relaxation_that_does_not_end_is_a_failure_of_the_science(tmp_path: Path) -> None:
+    directory = tmp_path / "far"
+    directory.mkdir()
+    spec = build_electronic_spec("pyscf", protocol="fast", overrides={})
+    request = Request(
+        code="pyscf",
+        settings=dict(spec.overrides),
+        charge=0,
+        multiplicity=1,
+        force_tolerance_eV_per_A=0.01,
+        max_steps=1,
+    )
+    write_request(directory, request, atoms=Atoms("H2", [(0, 0, 0), (0, 0, 1.2)]))
+    with pytest.raises(ConvergenceError, match=r"forces were not below 0.01 eV/Å after 1 steps"):
+        run_electronic_code("pyscf", directory=directory)
+
+
+def test_a_crash_shows_the_last_lines_and_keeps_the_files(tmp_path: Path) -> None:
+    write_request(tmp_path, Request(code="pyscf", settings={}, charge=0, multiplicity=1), atoms=Atoms("H2"))
+    with pytest.raises(CalculationError, match=r"(?s)pyscf ended with status 1.*KeyError.*process.log"):
+        run_electronic_code("pyscf", directory=tmp_path)
+    assert not (tmp_path / ANSWER_FILE).exists()
+
+
+def test_several_ranks_go_through_mpiexec(tmp_path: Path) -> None:
+    command = build_command("gpaw", directory=tmp_path, ranks=2)
+    assert command[0].endswith("mpiexec")
+    assert command[-2:] == ["workflows.engines.gpaw_process", str(tmp_path)]
+    assert electronic_process.build_command("gpaw", directory=tmp_path)[1] == "-P"

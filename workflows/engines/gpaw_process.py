@@ -1,0 +1,172 @@
+"""GPAW in a process of its own: `[mpiexec -n 2] python -P -m workflows.engines.gpaw_process DIRECTORY`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import write
+from ase.parallel import parprint, world
+from gpaw import GPAW, KohnShamConvergenceError, Mixer, MixerSum
+from gpaw import __version__ as gpaw_version
+from gpaw.analyse.hirshfeld import HirshfeldPartitioning
+
+from structures.box import GRID_MULTIPLE
+from workflows.engines.dispersion import add_dispersion, split_dispersion
+from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
+from workflows.engines.electronic_relaxation import FINAL_FILE, relax_atoms
+
+_MAX_ITERATIONS = 150
+_MONOPOLE_TO_QUADRUPOLE = 9
+_HELP: tuple[tuple[str, float, int, int], ...] = (
+    # what it is called, mixing fraction, old densities, iterations
+    ("", 0.1, 5, _MAX_ITERATIONS),
+    ("slow density mixing (0.03), 400 iterations", 0.03, 7, 400),
+)
+
+
+def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[str, Any]:
+    """Keyword arguments of GPAW for a request.
+
+    Args:
+        request: settings, charge and multiplicity.
+        atoms: decide on periodicity.
+        stage: how much help the SCF gets, 0 for none.
+    """
+    settings = request.settings
+    is_polarised = request.multiplicity > 1
+    _, fraction, n_old, max_iterations = _HELP[stage]
+    arguments: dict[str, Any] = {
+        "xc": settings["xc"],
+        "charge": request.charge,
+        "spinpol": is_polarised,
+        "symmetry": "off" if not atoms.pbc.any() else {},
+        "convergence": {"energy": 1e-5, "density": 1e-4},
+        "maxiter": max_iterations,
+        "mixer": (MixerSum if is_polarised else Mixer)(fraction, n_old, 50 if atoms.pbc.any() else 1),
+    }
+    if settings["mode"] == "pw":
+        arguments["mode"] = {"name": "pw", "ecut": settings["cutoff_eV"]}
+    else:
+        arguments["mode"] = settings["mode"]
+        arguments["gpts"] = find_grid(atoms, spacing_A=settings["spacing_A"])
+    if settings["mode"] == "lcao":
+        arguments["basis"] = settings["basis"]
+    if atoms.pbc.any():
+        arguments["kpts"] = {"size": settings["k_points"], "gamma": True}
+    occupations: dict[str, Any] = {"name": "fermi-dirac", "width": settings["smearing_eV"]}
+    if is_polarised and not atoms.pbc.any():
+        occupations["fixmagmom"] = True
+    arguments["occupations"] = occupations
+    if not atoms.pbc.any():
+        # Open boundaries: the potential of a charge falls off as 1/r, so its moments are solved for apart.
+        arguments["poissonsolver"] = {
+            "name": "MomentCorrectionPoissonSolver",
+            "poissonsolver": "fast",
+            "moment_corrections": 9,
+        }
+    return arguments
+
+
+def find_grid(atoms: Atoms, *, spacing_A: float) -> tuple[int, int, int]:
+    """Points along each axis: the spacing nearest to the one asked for, in multiples that can be halved twice."""
+    shares = atoms.cell.lengths() / spacing_A / GRID_MULTIPLE
+    points = [GRID_MULTIPLE * max(2, round(float(share))) for share in shares]
+    return points[0], points[1], points[2]
+
+
+def set_start_spins(atoms: Atoms, *, multiplicity: int) -> None:
+    """Spread the unpaired electrons evenly, unless the structure brings moments of its own."""
+    if multiplicity > 1 and not atoms.get_initial_magnetic_moments().any():
+        atoms.set_initial_magnetic_moments(np.full(len(atoms), (multiplicity - 1) / len(atoms)))
+
+
+def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
+    """Energy, forces and charges, with help for a stubborn SCF before it counts as failed."""
+    set_start_spins(atoms, multiplicity=request.multiplicity)
+    trouble = ""
+    for stage, (help_given, *_) in enumerate(_HELP):
+        calculator: Any = GPAW(**build_arguments(request, atoms=atoms, stage=stage), txt=str(directory / LOG_FILE))
+        atoms.calc = add_dispersion(calculator, settings=request.settings)
+        try:
+            n_steps = relax_atoms(atoms, request=request, directory=directory)
+            atoms.get_potential_energy()
+        except KohnShamConvergenceError as error:
+            trouble = str(error)
+            continue
+        if n_steps is None:
+            reason = f"forces were not below {request.force_tolerance_eV_per_A} eV/Å after {request.max_steps} steps"
+            return Answer(status="unconverged", reason=reason)
+        return describe(request, atoms=atoms, calculator=calculator, n_steps=n_steps, helped=help_given)
+    reason = f"the SCF of {atoms.symbols.formula} did not converge, also with {_HELP[-1][0]}: {trouble}"
+    return Answer(status="unconverged", reason=reason)
+
+
+def describe(
+    request: Request,
+    *,
+    atoms: Atoms,
+    calculator: Any,  # noqa: ANN401 (GPAW is untyped)
+    n_steps: int,
+    helped: str,
+) -> Answer:
+    """What a converged calculation found."""
+    settings = request.settings
+    is_polarised = request.multiplicity > 1
+    charges = HirshfeldPartitioning(calculator).get_charges() if not atoms.pbc.any() else None
+    homo_eV, lumo_eV = calculator.get_homo_lumo()
+    gap_eV = float(lumo_eV - homo_eV)
+    energy_eV, dispersion_eV = split_dispersion(atoms)
+    forces = atoms.get_forces() if request.forces or request.force_tolerance_eV_per_A is not None else None
+    return Answer(
+        status="done",
+        energy_eV=energy_eV,
+        dispersion_eV=dispersion_eV,
+        forces_eV_per_A=None if forces is None else forces.tolist(),
+        charges_e=None if charges is None else [float(value) for value in charges],
+        spins=[float(value) for value in calculator.get_magnetic_moments()] if is_polarised else None,
+        gap_eV=gap_eV if np.isfinite(gap_eV) else None,  # no empty state was computed
+        method={
+            "code": "gpaw",
+            "version": gpaw_version,
+            "functional": settings["xc"],
+            "dispersion": settings["dispersion"],
+            "mode": settings["mode"],
+            "resolution": describe_resolution(request, calculator=calculator),
+            "cell_A": [round(float(length), 6) for length in atoms.cell.lengths()],
+            "periodic": [bool(flag) for flag in atoms.pbc],
+            "k_points": list(settings["k_points"]) if atoms.pbc.any() else None,
+            "smearing_eV": settings["smearing_eV"],
+            "setups": {setup.symbol: setup.fingerprint for setup in calculator.setups},
+        },
+        n_scf=int(calculator.get_number_of_iterations()),
+        n_steps=n_steps,
+        helped=helped,
+    )
+
+
+def describe_resolution(request: Request, *, calculator: Any) -> dict[str, Any]:  # noqa: ANN401 (GPAW is untyped)
+    """What basis or grid the wave functions were expanded in."""
+    settings = request.settings
+    if settings["mode"] == "pw":
+        return {"cutoff_eV": settings["cutoff_eV"]}
+    grid = {"grid_points": [int(number) for number in calculator.wfs.gd.N_c]}
+    return grid | ({"basis": settings["basis"]} if settings["mode"] == "lcao" else {})
+
+
+def main() -> int:
+    """Entry point of the process."""
+    directory = Path(sys.argv[1])
+    request, atoms = read_request(directory)
+    answer = compute(request, atoms=atoms, directory=directory)
+    if world.rank == 0:
+        plain = atoms.copy()
+        write(directory / FINAL_FILE, plain, format="extxyz")
+        write_answer(directory, answer)
+    parprint(answer.status, answer.reason)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

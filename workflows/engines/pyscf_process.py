@@ -1,0 +1,132 @@
+"""PySCF in a process of its own: `python -P -m workflows.engines.pyscf_process DIRECTORY`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator, all_changes
+from ase.io import write
+from pyscf import __version__ as pyscf_version
+from pyscf import dft, gto
+
+from workflows.engines.dispersion import add_dispersion, split_dispersion
+from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
+from workflows.engines.electronic_relaxation import FINAL_FILE, relax_atoms
+
+
+class ScfError(RuntimeError):
+    """The SCF did not converge."""
+
+
+class PyscfCalculator(Calculator):
+    """An ASE calculator over PySCF's Kohn-Sham methods, so that it relaxes and adds as every other does."""
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012 (as ASE declares it)
+
+    def __init__(self, request: Request, *, log: Path) -> None:
+        """Take the settings of a request."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.request = request
+        self.log = log
+        self.helped = ""
+        self.field: Any = None
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Energy and, if asked for, forces.
+
+        Raises:
+            ScfError: if the SCF does not converge, also with second-order steps.
+        """
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        settings, geometry = self.request.settings, Atoms(self.atoms)
+        molecule = gto.M(
+            atom=list(zip(geometry.symbols, geometry.positions, strict=True)),
+            basis=settings["basis"],
+            charge=self.request.charge,
+            spin=self.request.multiplicity - 1,
+            verbose=4,
+            output=str(self.log),
+        )
+        field = dft.UKS(molecule) if self.request.multiplicity > 1 else dft.RKS(molecule)
+        field.xc = settings["xc"]
+        field.grids.level = settings["grid_level"]
+        if settings["density_fitting"]:
+            field = field.density_fit()
+        field.conv_tol = 1e-8
+        field.kernel()
+        if not field.converged:
+            self.helped = "second-order steps (Newton)"
+            field = field.newton()
+            field.kernel()
+        if not field.converged:
+            raise ScfError(f"the SCF of {geometry.symbols.formula} did not converge, also with {self.helped}")
+        self.field = field
+        self.results["energy"] = float(field.e_tot) * units.Hartree
+        if "forces" in properties:
+            gradient = field.undo_newton() if hasattr(field, "undo_newton") else field
+            self.results["forces"] = -np.asarray(gradient.nuc_grad_method().kernel()) * units.Hartree / units.Bohr
+
+
+def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
+    """Energy and forces."""
+    calculator = PyscfCalculator(request, log=directory / LOG_FILE)
+    atoms.calc = add_dispersion(calculator, settings=request.settings)
+    try:
+        n_steps = relax_atoms(atoms, request=request, directory=directory)
+        energy_eV, dispersion_eV = split_dispersion(atoms)
+    except ScfError as error:
+        return Answer(status="unconverged", reason=str(error))
+    if n_steps is None:
+        reason = f"forces were not below {request.force_tolerance_eV_per_A} eV/Å after {request.max_steps} steps"
+        return Answer(status="unconverged", reason=reason)
+    forces = atoms.get_forces() if request.forces or request.force_tolerance_eV_per_A is not None else None
+    settings = request.settings
+    return Answer(
+        status="done",
+        energy_eV=energy_eV,
+        dispersion_eV=dispersion_eV,
+        forces_eV_per_A=None if forces is None else forces.tolist(),
+        gap_eV=find_gap_eV(calculator.field),
+        method={
+            "code": "pyscf",
+            "version": pyscf_version,
+            "functional": settings["xc"],
+            "dispersion": settings["dispersion"],
+            "basis": settings["basis"],
+            "grid_level": settings["grid_level"],
+            "density_fitting": settings["density_fitting"],
+        },
+        n_scf=int(getattr(calculator.field, "cycles", 0) or 0),
+        n_steps=n_steps,
+        helped=calculator.helped,
+    )
+
+
+def find_gap_eV(field: Any) -> float | None:  # noqa: ANN401 (PySCF is untyped)
+    """Gap between occupied and empty orbitals, over both spins; None if all orbitals are occupied."""
+    energies, occupations = np.ravel(field.mo_energy), np.ravel(field.mo_occ)
+    if not (occupations == 0).any() or not (occupations > 0).any():
+        return None
+    return float(energies[occupations == 0].min() - energies[occupations > 0].max()) * units.Hartree
+
+
+def main() -> int:
+    """Entry point of the process."""
+    directory = Path(sys.argv[1])
+    request, atoms = read_request(directory)
+    answer = compute(request, atoms=atoms, directory=directory)
+    write(directory / FINAL_FILE, atoms.copy(), format="extxyz")
+    write_answer(directory, answer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

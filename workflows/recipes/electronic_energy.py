@@ -1,0 +1,82 @@
+"""Energy of a species from an electronic-structure code, as it is or relaxed, with what says what the number means."""
+
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from structures.errors import InputError
+from workflows.calculators.electronic import check_method_installed
+from workflows.engines.electronic_files import LOG_FILE, Request, write_request
+from workflows.engines.electronic_process import run_electronic_code
+from workflows.engines.electronic_relaxation import FINAL_FILE
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.contract import Outcome, Recipe, Workspace
+
+_MB_PER_GRID_POINT = 1.5e-3
+_DENSEST_SPACING_A = 0.16
+
+
+class ElectronicEnergySettings(BaseModel):
+    """Settings of the recipe `electronic_energy`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    force_tolerance_eV_per_A: float | None = Field(default=None, gt=0)
+    max_steps: int = Field(default=200, gt=0)
+    forces: bool = True
+
+
+def run_electronic_energy(calculation: Calculation, workspace: Workspace) -> Outcome:
+    """Compute the energy of one species.
+
+    Args:
+        calculation: structure in its cell, calculator with every setting, charge and multiplicity.
+        workspace: scratch directory.
+
+    Returns:
+        Values: energy and its dispersion part, largest force, charges and spins of atoms, gap, and `method`: all that
+        two energies must agree in to be subtracted. Files: the final structure and the code's log.
+
+    Raises:
+        InputError: if structure, calculator or multiplicity is missing.
+        ConvergenceError: if the SCF or the relaxation does not converge.
+        CalculationError: if the code crashes.
+    """
+    structure, spec, multiplicity = calculation.structure, calculation.calculator, calculation.multiplicity
+    if structure is None or spec is None or multiplicity is None:
+        raise InputError("The recipe electronic_energy needs a structure, a calculator and a multiplicity.")
+    check_method_installed(spec.name)
+    settings = ElectronicEnergySettings.model_validate(dict(calculation.settings))
+    request = Request(
+        code=spec.name,
+        settings=dict(spec.overrides),
+        charge=calculation.charge,
+        multiplicity=multiplicity,
+        **settings.model_dump(),
+    )
+    write_request(workspace.directory, request, atoms=structure)
+    workspace.report_progress(stage=f"{spec.name}, SCF", step=0, steps=1)
+    answer = run_electronic_code(spec.name, directory=workspace.directory, ranks=calculation.ranks)
+    values: dict[str, Any] = answer.model_dump(exclude={"status", "reason", "forces_eV_per_A"})
+    values["n_atoms"] = len(structure)
+    if answer.forces_eV_per_A is not None:
+        values["largest_force_eV_per_A"] = float(np.linalg.norm(answer.forces_eV_per_A, axis=1).max())
+    return Outcome(values=values, files={"structure": FINAL_FILE, "log": LOG_FILE})
+
+
+def estimate_memory_MB(calculation: Calculation) -> float:
+    """Rough need: grids and wave functions go with the volume."""
+    atoms = calculation.structure
+    if atoms is None or atoms.cell.rank < 3:  # noqa: PLR2004 (three axes)
+        return 1500.0
+    return 600.0 + _MB_PER_GRID_POINT * float(atoms.cell.volume) / _DENSEST_SPACING_A**3
+
+
+ELECTRONIC_ENERGY = Recipe(
+    name="electronic_energy",
+    version=1,
+    settings=ElectronicEnergySettings,
+    run=run_electronic_energy,
+    memory_MB=estimate_memory_MB,
+)

@@ -1,0 +1,276 @@
+"""Energies of ions, pairs and molecules binding to each other, such as Li⁺ and TFSI⁻ (10.1039/d5ee01219h).
+
+Read the flow from top to bottom: it is the method section.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from ase.io import read
+from prefect import flow as prefect_flow
+from prefect.artifacts import create_markdown_artifact
+
+from structures.errors import InputError
+from structures.species import Species
+from workflows.adsorption_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
+from workflows.adsorption_results import publish_results
+from workflows.adsorption_species import (
+    Variant,
+    build_all_species,
+    find_box,
+    find_fragments,
+    list_variants,
+    parse_reactions,
+    place,
+)
+from workflows.calculators.electronic import build_electronic_spec
+from workflows.calculators.spec import CalculatorSpec
+from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from workflows.drive import run_calculations
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.durable import read_json, write_json
+from workflows.jobs.local import build_executor
+from workflows.jobs.store import Finished, Store
+from workflows.prefect_stage import run_stage
+from workflows.progress import report
+
+KEYS_FILE = "keys.json"
+
+
+@dataclass(frozen=True)
+class AdsorptionRun:
+    """What all stages of a run share.
+
+    Attributes:
+        config: of the flow.
+        workdir: the run's directory.
+        store: its store.
+        calculator: spec, every setting written out.
+        cores: that may be busy at a time; None as configured.
+        salt: sets a recomputation apart from equal runs.
+        keys: what was computed, by a name for people, to key.
+    """
+
+    config: TfsiAdsorptionConfig
+    workdir: Path
+    store: Store
+    calculator: CalculatorSpec
+    cores: int | None = None
+    salt: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of the calculator."""
+        return dict(self.calculator.overrides)
+
+
+def relax_species(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, Species]:
+    """Relax each species of more than one atom by itself, in the box that all share."""
+    if not run.config.geometry.relax:
+        return species
+    lengths_A = find_box(run.config, species=species, settings=run.settings)
+    geometry = run.config.geometry
+    wanted = {name: one for name, one in species.items() if len(one.atoms) > 1}
+    calculations = [
+        build_calculation(
+            run,
+            place(one, lengths_A=lengths_A),
+            label=f"relax {name}",
+            force_tolerance_eV_per_A=geometry.force_tolerance_eV_per_A,
+            max_steps=geometry.max_steps,
+        )
+        for name, one in wanted.items()
+    ]
+    relaxed = dict(species)
+    for name, finished in zip(wanted, compute(run, calculations), strict=True):
+        run.keys[f"relax {name}"] = finished.key
+        relaxed[name] = replace(species[name], atoms=read_final(finished), source=f"{species[name].source}, relaxed")
+    return relaxed
+
+
+def compute_energies(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, dict[str, str]]:
+    """Energies of all species in one box on one grid, for the answer and for each check; gives variant → name → key."""
+    variants, _ = list_variants(run.config, settings=run.settings)
+    wanted = [(variant, name) for variant in variants for name in species]
+    boxes = {
+        variant.name: find_box(run.config, species=species, settings=run.settings, less_vacuum_A=variant.less_vacuum_A)
+        for variant in variants
+    }
+    calculations = [
+        build_calculation(
+            run,
+            place(species[name], lengths_A=boxes[variant.name]),
+            label=label(name, variant=variant),
+            variant=variant,
+        )
+        for variant, name in wanted
+    ]
+    keys: dict[str, dict[str, str]] = {variant.name: {} for variant in variants}
+    for (variant, name), finished in zip(wanted, compute(run, calculations), strict=True):
+        keys[variant.name][name] = finished.key
+        run.keys[label(name, variant=variant)] = finished.key
+    return keys
+
+
+def compute_deformations(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, dict[str, str]]:
+    """Energies of reactants in the shape that they have in the product; gives product → reactant → key."""
+    if not run.config.checks.deformation:
+        return {}
+    lengths_A = find_box(run.config, species=species, settings=run.settings)
+    wanted: dict[tuple[str, str], Calculation] = {}
+    for reaction in parse_reactions(run.config):
+        for name, product, part in find_fragments(reaction, species=species):
+            bent = replace(species[name], atoms=species[product].atoms[part])
+            title = f"{name} as in {product}"
+            wanted[product, name] = build_calculation(run, place(bent, lengths_A=lengths_A), label=title)
+    keys: dict[str, dict[str, str]] = {}
+    for (product, name), finished in zip(wanted, compute(run, list(wanted.values())), strict=True):
+        keys.setdefault(product, {})[name] = finished.key
+        run.keys[f"{name} as in {product}"] = finished.key
+    return keys
+
+
+@prefect_flow(name="tfsi-adsorption", retries=0, persist_result=False, validate_parameters=False)
+def tfsi_adsorption(
+    config: dict[str, Any], *, workdir: str, store: str, cores: int | None = None, salt: str = ""
+) -> str:
+    """Energies of reactions: build, check, relax, compute, estimate the numerical error, report.
+
+    Args:
+        config: as a TfsiAdsorptionConfig dumps it.
+        workdir: the run's directory; results and report go there.
+        store: where calculations are and stay.
+        cores: cores that may be busy at a time; None as configured.
+        salt: sets a recomputation apart from equal runs.
+
+    Returns:
+        Path of the report.
+    """
+    run = open_run_facts(config, workdir=workdir, store=store, cores=cores, salt=salt)
+    species = build_all_species(run.config)
+    relaxed = run_stage(relax_species, run, species=species)
+    energies = run_stage(compute_energies, run, species=relaxed)
+    deformations = run_stage(compute_deformations, run, species=relaxed)
+    write_json(Path(workdir) / KEYS_FILE, {"energies": energies, "deformations": deformations, "all": run.keys})
+    answer, report_path = run_stage(publish, run, energies=energies, deformations=deformations)
+    create_markdown_artifact(f"{answer}\n\nReport: {report_path}", key="tfsi-adsorption")
+    return str(report_path)
+
+
+flow = tfsi_adsorption
+
+
+def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:
+    """Results and report again from the stored energies; computes nothing.
+
+    Raises:
+        InputError: if the run has not come so far, or a result is gone.
+    """
+    keys = read_json(Path(workdir) / KEYS_FILE)
+    if keys is None:
+        raise InputError(f"{workdir} has no finished energies yet. Go on with it: alkaliflow resume {workdir}")
+    run = open_run_facts(config, workdir=workdir, store=store)
+    run.keys.update(keys["all"])
+    _, report_path = publish(run, energies=keys["energies"], deformations=keys["deformations"])
+    return str(report_path)
+
+
+def publish(
+    run: AdsorptionRun, *, energies: dict[str, dict[str, str]], deformations: dict[str, dict[str, str]]
+) -> tuple[str, Path]:
+    """Sum up, and write results, tables and report."""
+
+    def read_all(keys: dict[str, dict[str, str]]) -> dict[str, dict[str, Finished]]:
+        return {group: {name: read_finished(run, key=key) for name, key in of.items()} for group, of in keys.items()}
+
+    return publish_results(
+        run.config,
+        settings=run.settings,
+        energies=read_all(energies),
+        deformations=read_all(deformations),
+        keys=run.keys,
+        workdir=run.workdir,
+        catalogue_directory=run.store.root / "catalogue",
+    )
+
+
+def open_run_facts(
+    config: dict[str, Any], *, workdir: str, store: str, cores: int | None = None, salt: str = ""
+) -> AdsorptionRun:
+    """What all stages of a run share."""
+    resolved = TfsiAdsorptionConfig.model_validate(config, strict=False)
+    Path(workdir).mkdir(parents=True, exist_ok=True)
+    section = resolved.calculator
+    return AdsorptionRun(
+        config=resolved,
+        workdir=Path(workdir),
+        store=Store(Path(store)),
+        calculator=build_electronic_spec(section.name, protocol=section.protocol, overrides=section.overrides),
+        cores=cores,
+        salt=salt,
+    )
+
+
+def build_calculation(
+    run: AdsorptionRun,
+    one: Species,
+    *,
+    label: str,
+    variant: Variant | None = None,
+    **settings: Any,  # noqa: ANN401 (settings of the recipe)
+) -> Calculation:
+    """The energy of one species as a calculation."""
+    spec = run.calculator
+    if variant is not None and variant.settings:
+        spec = replace(spec, overrides={**spec.overrides, **variant.settings})
+    resources = run.config.resources
+    return Calculation(
+        "electronic_energy",
+        structure=one.atoms,
+        calculator=spec,
+        settings=settings,
+        charge=one.charge,
+        multiplicity=one.multiplicity,
+        ranks=resources.ranks,
+        threads=resources.threads,
+        salt=run.salt,
+        label=label,
+    )
+
+
+def compute(run: AdsorptionRun, calculations: list[Calculation]) -> list[Finished]:
+    """Bring calculations of a run to their results, and show how they get on."""
+    resources = run.config.resources
+    executor = build_executor(cores=run.cores or resources.cores, memory_GB=resources.memory_GB)
+    return run_calculations(calculations, store=run.store, executor=executor, on_progress=report)
+
+
+def label(name: str, *, variant: Variant) -> str:
+    """Name of an energy for people."""
+    return f"{name}, {variant.name} check" if variant.name else name
+
+
+def read_final(finished: Finished) -> Atoms:
+    """The relaxed geometry."""
+    atoms = read(finished.files["structure"], format="extxyz")
+    if not isinstance(atoms, Atoms):
+        raise TypeError(finished.files["structure"])
+    return atoms
+
+
+def read_finished(run: AdsorptionRun, *, key: str) -> Finished:
+    """A calculation's result.
+
+    Raises:
+        InputError: if the store has none.
+    """
+    result = run.store.result(key)
+    if not isinstance(result, Finished):
+        raise InputError(
+            f"The store {run.store.root} has no sound result of {key[:12]}. Go on with the run: "
+            f"alkaliflow resume {run.workdir}"
+        )
+    return result
