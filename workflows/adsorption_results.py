@@ -83,7 +83,10 @@ def publish_results(
             found.reaction: describe_reaction(found, reaction=reaction, species=species, base=base, bent=deformations)
             for found, reaction in zip(reactions, parse_reactions(config), strict=True)
         },
-        "species": {name: describe_species(species[name], finished=one) for name, one in base.items()},
+        "species": {
+            name: describe_species(species[name], finished=one, relaxed=config.geometry.relax)
+            for name, one in base.items()
+        },
     }
     results = Results(
         flow="tfsi-adsorption",
@@ -170,7 +173,7 @@ def build_quantity(
     }
 
 
-def describe_species(one: Species, *, finished: Finished) -> dict[str, Any]:
+def describe_species(one: Species, *, finished: Finished, relaxed: bool) -> dict[str, Any]:
     """What was computed for a species, as JSON values."""
     values = finished.values
     return {
@@ -179,7 +182,7 @@ def describe_species(one: Species, *, finished: Finished) -> dict[str, Any]:
         "charge": one.charge,
         "multiplicity": one.multiplicity,
         "n_electrons": one.n_electrons,
-        "geometry": one.source,
+        "geometry": f"{one.source}, relaxed" if relaxed and len(one.atoms) > 1 else one.source,
         "energy_eV": values["energy_eV"],
         "gap_eV": values["gap_eV"],
         "largest_force_eV_per_A": values.get("largest_force_eV_per_A"),

@@ -26,7 +26,8 @@ def _build(key: str) -> Reference:
     first = authors.split(",", maxsplit=1)[0]
     others = " et al." if authors.count(" and ") > 1 else f" and {authors.split(' and ')[1].split(',')[0]}"
     place = f"{journal} {volume}, {pages} ({year})" if volume else f"{journal} ({year})"
-    return Reference(f"{first}{others}: {title}. {place}", doi, f"@article{{{key},\n{lines}\n}}")
+    text = f"{first}{others}: {title}. {place}".replace("\\&", "&").replace("--", "–")
+    return Reference(text, doi, f"@article{{{key},\n{lines}\n}}")
 
 
 def _cite_alkaliflow() -> Reference:

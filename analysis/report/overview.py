@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.headline import find_answer, find_comparisons, find_final_depths, name_depth
+from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import (
     ABSENT,
     flatten,
@@ -50,7 +51,12 @@ def build_answer(results: Results) -> str:
 def build_tiles(results: Results) -> list[Tile]:
     """Depth gained by each case, and the contrast, as large numbers."""
     contrast = results.observables.get("contrast") or {}
+    reactions: dict[str, Any] = results.observables.get("reactions") or {}
     tiles = [
+        Tile(show_reaction(name), format_quantity(reaction["energy"]), "± numerical error", number)
+        for number, (name, reaction) in enumerate(reactions.items())
+    ]
+    tiles += [
         Tile(f"{label}: {name_depth(results.observables)}", format_quantity(quantity), _note(quantity), number)
         for number, (label, quantity) in enumerate(find_final_depths(results.observables))
     ]
@@ -75,8 +81,28 @@ def build_tables(results: Results) -> list[Table]:
         for name, section in sections.items()
         if (rows := [row for row in flatten(section) if row[1] != ABSENT])
     ]
-    tables = [*_observable_tables(results.observables), *tables]
+    tables = [*_observable_tables(results.observables), *_species_tables(results.observables), *tables]
     return [table for table in tables if table.rows]
+
+
+def _species_tables(observables: dict[str, Any]) -> list[Table]:
+    """What was computed for each species of a reaction."""
+    species: dict[str, Any] = observables.get("species") or {}
+    header = ("Species", "Formula", "Charge", "2S+1", "Energy / eV", "Gap / eV", "Largest force / eV/Å", "Geometry")
+    rows = tuple(
+        (
+            name,
+            str(one["formula"]),
+            f"{one['charge']:+d}".replace("-", "−"),
+            str(one["multiplicity"]),
+            f"{one['energy_eV']:.4f}".replace("-", "−"),
+            format_number(one["gap_eV"], digits=3),
+            format_number(one["largest_force_eV_per_A"], digits=2),
+            str(one["geometry"]),
+        )
+        for name, one in species.items()
+    )
+    return [Table("Species", header, rows)]
 
 
 def build_provenance_tables(results: Results) -> list[Table]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import format_number
 from analysis.results import Results
 from analysis.uncertainty import MIN_REPLICAS
@@ -44,7 +45,7 @@ def compute_trust(results: Results) -> Trust:
     items = [
         *_check_status(results),
         *(TrustItem(level=warning.severity, title="Warning", text=warning.text) for warning in results.warnings),
-        *_check_potential(results.system.get("potential")),
+        *_check_method(results),
         *(item for case in cases.values() for item in _check_case(case, contrasted="contrast" in results.observables)),
         *_check_contrast(results.observables.get("contrast")),
     ]
@@ -60,6 +61,21 @@ def _check_status(results: Results) -> list[TrustItem]:
     if results.status == "partial":
         return [TrustItem("amber", "Run", "Some calculations are missing; resume the run to complete it.")]
     return []
+
+
+def _check_method(results: Results) -> list[TrustItem]:
+    """Electronic structure is judged by the numerical error of its answer, a potential by its error on record."""
+    reactions: dict[str, Any] = results.observables.get("reactions") or {}
+    if not reactions:
+        return _check_potential(results.system.get("potential"))
+    items = []
+    for name, reaction in reactions.items():
+        verdict = str(reaction["energy"].get("verdict") or "")
+        level: Level = "green" if verdict.startswith("converged") else "amber"
+        items.append(TrustItem(level, f"Convergence, {show_reaction(name)}", f"{verdict[:1].upper()}{verdict[1:]}."))
+        balance = "Atoms, charge and spin balance; all terms share one method, one box and one grid or basis."
+        items.append(TrustItem("green", f"Sum, {show_reaction(name)}", balance))
+    return items
 
 
 def _check_potential(potential: object) -> list[TrustItem]:

@@ -53,7 +53,7 @@ def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
     assert reaction["energy"]["value"] == pytest.approx(-104.6 * units.kcal / units.mol, abs=0.06)
     assert [error["name"] for error in reaction["errors"]] == ["basis"]
     assert reaction["unchecked"] == ["quadrature"]
-    assert results["observables"]["species"]["H2"]["geometry"] == "h2.xyz"
+    assert results["observables"]["species"]["H2"]["geometry"] == "h2.xyz, relaxed"
     assert "2 H → H2: ΔE = −4.5" in first.stdout
     page = (folder / "first" / "report.html").read_text()
     assert "2 H → H2" in page

@@ -11,12 +11,14 @@ from analysis.report.plots.figure import Figure, Plot
 from analysis.report.plots.msd import build_msd_plots
 from analysis.report.plots.penetration import build_penetration_plots
 from analysis.report.plots.rdf import build_rdf_plots
+from analysis.report.plots.reaction import build_reaction_plots
 from analysis.report.plots.region_temperature import build_region_temperature_plots
 from analysis.report.plots.thermodynamics import build_thermodynamics_plots
 
 Block = Callable[[dict[str, Any]], list[Plot]]
 
 BLOCKS: tuple[Block, ...] = (
+    build_reaction_plots,
     build_contrast_plots,
     build_penetration_plots,
     build_density_map_plots,
