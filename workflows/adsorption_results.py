@@ -186,6 +186,7 @@ def describe_species(one: Species, *, finished: Finished, relaxed: bool) -> dict
         "energy_eV": values["energy_eV"],
         "gap_eV": values["gap_eV"],
         "largest_force_eV_per_A": values.get("largest_force_eV_per_A"),
+        "net_force_eV_per_A": values.get("net_force_eV_per_A"),
         "n_scf": values["n_scf"],
         "helped": values["helped"],
     }
@@ -215,6 +216,14 @@ def collect_warnings(
             where = "at the shipped geometry" if is_shipped(name, config=config) else "at the geometry given"
             relax = "" if config.geometry.relax else " Relax it: geometry.relax: true."
             text = f"{name}: forces of up to {force:.2f} eV/Å remain {where}, limit {LARGEST_FORCE_EV_PER_A}.{relax}"
+            found.append(ResultWarning("amber", text))
+        net = values.get("net_force_eV_per_A")
+        if net is not None and net > LARGEST_FORCE_EV_PER_A:
+            text = (
+                f"{name}: its forces add up to {net:.2f} eV/Å in place of zero: the grid is too coarse for them, and "
+                "a geometry relaxed on it is no better than that. Set calculator.overrides: {spacing_A: "
+                f"{0.8 * settings.get('spacing_A', 0.2):.2g}}}."
+            )
             found.append(ResultWarning("amber", text))
         if values["helped"]:
             found.append(ResultWarning("amber", f"{name}: its SCF converged only with {values['helped']}."))

@@ -35,8 +35,9 @@ def run_electronic_energy(calculation: Calculation, workspace: Workspace) -> Out
         workspace: scratch directory.
 
     Returns:
-        Values: energy and its dispersion part, largest force, charges and spins of atoms, gap, and `method`: all that
-        two energies must agree in to be subtracted. Files: the final structure and the code's log.
+        Values: energy and its dispersion part, largest force and sum of all forces, charges and spins of atoms, gap,
+        and `method`: all that two energies must agree in to be subtracted. Files: the final structure and the code's
+        log.
 
     Raises:
         InputError: if structure, calculator or multiplicity is missing.
@@ -62,6 +63,8 @@ def run_electronic_energy(calculation: Calculation, workspace: Workspace) -> Out
     values["n_atoms"] = len(structure)
     if answer.forces_eV_per_A is not None:
         values["largest_force_eV_per_A"] = float(np.linalg.norm(answer.forces_eV_per_A, axis=1).max())
+        # zero in truth: what is left tells how far a grid that does not move with the atoms falsifies the forces
+        values["net_force_eV_per_A"] = float(np.linalg.norm(np.sum(answer.forces_eV_per_A, axis=0)))
     return Outcome(values=values, files={"structure": FINAL_FILE, "log": LOG_FILE})
 
 
