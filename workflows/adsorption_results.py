@@ -64,18 +64,7 @@ def publish_results(
         The answer in one sentence, and the path of the report.
     """
     species = build_all_species(config)
-    variants, unchecked = list_variants(config, settings=dict(settings))
-    terms = {group: {name: read_energy(one) for name, one in of.items()} for group, of in energies.items()}
-    reactions = [
-        build_reaction_energy(
-            reaction,
-            energies=terms[""],
-            variants=[(variant.name, variant.change, terms[variant.name]) for variant in variants if variant.name],
-            unchecked=unchecked,
-            electron_eV=config.electron.energy_eV if ELECTRON in reaction.coefficients else None,
-        )
-        for reaction in parse_reactions(config)
-    ]
+    reactions = sum_up(config, settings=settings, energies=energies)
     base = energies[""]
     observables = {
         "answer": ". ".join(reaction.sentence for reaction in reactions) + ".",
@@ -109,6 +98,22 @@ def publish_results(
     )
     report_path = write_report(results, viewer=None, directory=workdir)
     return str(observables["answer"]), report_path if report_path.exists() else workdir / REPORT_FILE
+
+
+def sum_up(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any], energies: Energies) -> list[ReactionEnergy]:
+    """The energy of each reaction, with its numerical error."""
+    variants, unchecked = list_variants(config, settings=dict(settings))
+    terms = {group: {name: read_energy(one) for name, one in of.items()} for group, of in energies.items()}
+    return [
+        build_reaction_energy(
+            reaction,
+            energies=terms[""],
+            variants=[(variant.name, variant.change, terms[variant.name]) for variant in variants if variant.name],
+            unchecked=unchecked,
+            electron_eV=config.electron.energy_eV if ELECTRON in reaction.coefficients else None,
+        )
+        for reaction in parse_reactions(config)
+    ]
 
 
 def read_energy(finished: Finished) -> SpeciesEnergy:

@@ -192,8 +192,10 @@ def open_run(
 def _name_copies(config: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
     """The configuration as plain data with structures named by their copies, and file → copy."""
     document, copies = config.model_dump(mode="json"), {}
-    for location, path in find_structure_files(config).items():
-        copies[str(path)] = f"{INPUTS}/{location[-1]}/{path.name}"
+    for number, (location, path) in enumerate(find_structure_files(config).items()):
+        is_one_of_many = len(location) > 2  # noqa: PLR2004 (section and key); their names may hold any sign
+        folder = f"{location[-1]}-{number}" if is_one_of_many else location[-1]
+        copies[str(path)] = f"{INPUTS}/{folder}/{path.name}"
         replace_value(document, location, value=copies[str(path)])
     return document, copies
 

@@ -22,7 +22,7 @@ calculator: {name: pyscf, protocol: moderate}
 """
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "ALKALIFLOW_STORE": str(folder / "store"),
@@ -31,7 +31,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     }
     environment.pop("PREFECT_HOME", None)
     return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [*COMMAND, *arguments], cwd=cwd or folder, env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -67,8 +67,16 @@ def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
     jobs = list((folder / "store" / "jobs").glob("??/*/attempts/*"))
     assert len(jobs) == len(set(results["provenance"]["keys"].values()))
 
+    run_file = json.loads((folder / "first" / "run.json").read_text())
+    copies = sorted(run_file["input_files"])
+    assert [Path(name).name for name in copies] == ["h.xyz", "h2.xyz"]
+    assert all((folder / "first" / name).is_file() for name in copies)
+    assert sorted(results["provenance"]["checksums"]) == ["h.xyz", "h2.xyz"]
+
     before = compute_sha256(folder / "first" / "tables" / "quantities.csv")
-    analysed = run(folder, "analyse", "first")
+    (folder / "elsewhere").mkdir()
+    (folder / "h2.xyz").unlink()
+    analysed = run(folder, "analyse", "../first", cwd=folder / "elsewhere")
     assert analysed.returncode == 0, analysed.stderr
     assert compute_sha256(folder / "first" / "tables" / "quantities.csv") == before
 
@@ -82,6 +90,8 @@ def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
         (["species.H.multiplicity=1"], "species.H.multiplicity is 1"),
         (["species.H.charge=1"], "does not balance in charge"),
         (["species.H.smiles=H"], "both of file and smiles"),
+        (["species.H.file=none.xyz"], "species.H.file is none.xyz, needs a file that exists"),
+        (["species.H.fil=h.xyz"], "species.H.fil is not a known key"),
         (["species.X.smiles=CO"], "species.X is in none of the reactions"),
         (["calculator.overrides={basis: none-such}"], "which PySCF does not have for H"),
         (["calculator.overrides={xc: PBF}"], "calculator.overrides.xc is 'PBF'"),

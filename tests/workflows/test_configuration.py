@@ -112,11 +112,9 @@ def test_the_checksum_does_not_depend_on_how_it_was_written(tmp_path: Path) -> N
     assert from_file != resolve_config().provenance()["sha256"]
 
 
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "examples").glob("*.yaml")), ids=lambda path: path.name
-)
-def test_the_examples_are_valid(path: Path) -> None:
-    assert resolve_config(path).origins
+@pytest.mark.parametrize("name", ["potassium-diffusion.yaml", "own-alloy.yaml"])
+def test_the_examples_are_valid(name: str) -> None:
+    assert resolve_config(Path(__file__).parents[2] / "examples" / name).origins
 
 
 # Mistakes

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,10 +77,11 @@ def find_structure_files(config: BaseModel) -> dict[Location, Path]:
 
 def _find_files(config: BaseModel, *, kinds: set[str]) -> dict[Location, Path]:
     found: dict[Location, Path] = {}
-    for location, kind in _path_fields(type(config)):
-        value: object = config
+    document = config.model_dump(mode="json")
+    for location, kind in _find_path_fields(type(config), data=document):
+        value: object = document
         for key in location:
-            value = getattr(value, str(key), None)
+            value = value.get(key) if isinstance(value, dict) else None
         if kind in kinds and isinstance(value, str) and Path(value).is_absolute() and Path(value).is_file():
             found[location] = Path(value)
     return found
@@ -253,7 +255,7 @@ def _apply_set(data: dict[str, Any], text: str, *, origins: Origins) -> str | No
 
 def _resolve_paths(data: dict[str, Any], *, model: type[BaseModel], origins: Origins, folder: Path) -> Iterator[str]:
     """Make paths absolute, so that the run can be resumed from anywhere, and name the files that are missing."""
-    for location, kind in _path_fields(model):
+    for location, kind in list(_find_path_fields(model, data=data)):
         target: object = data
         for key in location[:-1]:
             target = target.get(key) if isinstance(target, dict) else None
@@ -269,11 +271,18 @@ def _resolve_paths(data: dict[str, Any], *, model: type[BaseModel], origins: Ori
             yield f"{origin}: {name} is {value}, needs a file that exists ({path} does not). Correct the path."
 
 
-def _path_fields(model: type[BaseModel], *, at: Location = ()) -> Iterator[tuple[Location, str]]:
+def _find_path_fields(model: type[BaseModel], *, data: object, at: Location = ()) -> Iterator[tuple[Location, str]]:
+    """Where paths may stand; in a mapping of sections, below each of its keys."""
+    values = data if isinstance(data, dict) else {}
     for name, found in model.model_fields.items():
         extra = found.json_schema_extra
         if isinstance(extra, dict) and extra.get("format") in {"path", "path-or-name"}:
             yield (*at, name), str(extra["format"])
-        section = model_in(found.annotation)
+        section, inner = model_in(found.annotation), values.get(name)
         if section is not None:
-            yield from _path_fields(section, at=(*at, name))
+            yield from _find_path_fields(section, data=inner, at=(*at, name))
+        elif typing.get_origin(found.annotation) is dict:
+            member = model_in(typing.get_args(found.annotation)[1])
+            if member is not None and isinstance(inner, dict):
+                for key, one in inner.items():
+                    yield from _find_path_fields(member, data=one, at=(*at, name, key))
