@@ -6,15 +6,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workflows.adsorption_species import build_all_species, find_box, find_fragments, list_variants, parse_reactions
+from structures.species import Species
+from workflows.adsorption_species import (
+    build_all_species,
+    find_box,
+    find_fragments,
+    list_variants,
+    parse_reactions,
+    place,
+)
 from workflows.calculators.electronic import (
     build_electronic_spec,
     check_elements_and_basis,
     check_method_installed,
 )
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
-from workflows.jobs.local import count_usable_cores
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.plan import show_duration
+from workflows.preflight import check_resources
 
 # Rough, from single runs on one core: s for each grid point and pair of occupied states; s for each electron cubed.
 _S_PER_POINT_AND_PAIR = {"fd": 2.0e-7, "pw": 1.2e-7, "lcao": 0.3e-7}
@@ -106,6 +116,7 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     for variant in variants:
         now = settings | variant.settings
         check_elements_and_basis(replace(spec, overrides=now), elements=elements)
+    _check_resources(config, species=species, settings=settings, cores=cores)
     n_energies, seconds, box = 0, 0.0, ""
     for variant in variants:
         now = settings | variant.settings
@@ -135,6 +146,19 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         cores=cores or config.resources.cores or count_usable_cores(),
         warnings=tuple(f"the error from the {name} is not estimated" for name in unchecked),
         details={"electrons": {name: one.n_electrons for name, one in species.items()}},
+    )
+
+
+def _check_resources(
+    config: TfsiAdsorptionConfig, *, species: dict[str, Species], settings: dict[str, Any], cores: int | None
+) -> None:
+    """Check that the largest species finds the cores and the memory that it needs."""
+    resources = config.resources
+    largest = max(species.values(), key=lambda one: len(one.atoms))
+    boxed = place(largest, lengths_A=find_box(config, species=species, settings=settings))
+    check_resources(
+        [Calculation("electronic_energy", structure=boxed.atoms, ranks=resources.ranks, threads=resources.threads)],
+        executor=build_executor(cores=cores or resources.cores, memory_GB=resources.memory_GB),
     )
 
 

@@ -279,9 +279,10 @@ def describe_methods(
         how = f"Energies were computed with Gaussian basis sets ({settings['basis']}) as implemented in PySCF."
     dispersion = {"none": "No dispersion correction was added", "d3zero": "D3 dispersion with zero damping was added"}
     d3 = dispersion.get(str(settings["dispersion"]), "D3 dispersion with Becke-Johnson damping was added")
+    in_plane_waves = f"in plane waves up to {settings.get('cutoff_eV', 0):g} eV in the same box, with periodic images,"
+    where = in_plane_waves if settings.get("mode") == "fd" else "with the same method"
     geometry = (
-        f"Each species was relaxed with the same method until forces were below "
-        f"{config.geometry.force_tolerance_eV_per_A:g} eV/Å"
+        f"Each species was relaxed {where} until forces were below {config.geometry.force_tolerance_eV_per_A:g} eV/Å"
         if config.geometry.relax
         else "Geometries were taken as given"
     )

@@ -69,7 +69,15 @@ def list_variants(config: TfsiAdsorptionConfig, *, settings: dict[str, Any]) -> 
     Args:
         config: of the run.
         settings: of the calculator, all of them.
+
+    Raises:
+        InputError: if the energies would not be in open boundaries.
     """
+    if settings.get("mode") == "pw":
+        raise InputError(
+            "calculator.overrides.mode is 'pw', whose periodic images change the energy of an ion: energies need open "
+            "boundaries. Set mode: fd, or mode: lcao; relaxations use plane waves by themselves."
+        )
     checks, variants, unchecked = config.checks, [Variant("", "", {})], []
     if config.calculator.name == "pyscf":
         if checks.basis is not None and checks.basis != settings["basis"]:
@@ -77,12 +85,8 @@ def list_variants(config: TfsiAdsorptionConfig, *, settings: dict[str, Any]) -> 
             return [*variants, Variant("basis", change, {"basis": checks.basis})], ["quadrature"]
         return variants, ["basis", "quadrature"]
     if checks.grid_factor > 1:
-        if settings["mode"] == "pw":
-            worse = round(settings["cutoff_eV"] / checks.grid_factor**2, 1)
-            variants.append(Variant("cut-off", f"plane waves up to {worse:g} eV", {"cutoff_eV": worse}))
-        else:
-            worse = round(settings["spacing_A"] * checks.grid_factor, 4)
-            variants.append(Variant("grid", f"grid spacing about {worse:g} Å", {"spacing_A": worse}))
+        worse = round(settings["spacing_A"] * checks.grid_factor, 4)
+        variants.append(Variant("grid", f"grid spacing about {worse:g} Å", {"spacing_A": worse}))
     else:
         unchecked.append("grid")
     if checks.box_A > 0:

@@ -68,7 +68,11 @@ class AdsorptionRun:
 
 
 def relax_species(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, Species]:
-    """Relax each species of more than one atom by itself, in the box that all share."""
+    """Relax each species of more than one atom by itself, in the box that all share.
+
+    A real-space grid falsifies forces, since it does not move with the atoms; plane waves do not, and the images and
+    the background that they bring hardly bend a molecule. So geometries are found in plane waves.
+    """
     if not run.config.geometry.relax:
         return species
     lengths_A = find_box(run.config, species=species, settings=run.settings)
@@ -77,8 +81,9 @@ def relax_species(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[st
     calculations = [
         build_calculation(
             run,
-            place(one, lengths_A=lengths_A),
+            with_images(place(one, lengths_A=lengths_A), run=run),
             label=f"relax {name}",
+            variant=Variant("", "", find_relaxation_settings(run.settings)),
             force_tolerance_eV_per_A=geometry.force_tolerance_eV_per_A,
             max_steps=geometry.max_steps,
         )
@@ -89,6 +94,20 @@ def relax_species(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[st
         run.keys[f"relax {name}"] = finished.key
         relaxed[name] = replace(species[name], atoms=read_final(finished), source=f"{species[name].source}, relaxed")
     return relaxed
+
+
+def find_relaxation_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """What is set otherwise for relaxations."""
+    return {"mode": "pw"} if settings.get("mode") == "fd" else {}
+
+
+def with_images(one: Species, *, run: AdsorptionRun) -> Species:
+    """The species with periodic images, where it is relaxed in plane waves."""
+    if not find_relaxation_settings(run.settings):
+        return one
+    atoms = one.atoms.copy()
+    atoms.pbc = True
+    return replace(one, atoms=atoms)
 
 
 def compute_energies(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, dict[str, str]]:

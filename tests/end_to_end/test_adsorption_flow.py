@@ -98,6 +98,9 @@ def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
         (["calculator.name=gpow"], "calculator.name"),
         (["calculator.name=gpaw", "geometry.vacuum_A=1.5"], "needs at least 1 Å left"),
         (["electron.reference=work-function"], "work_function_eV is None"),
+        (["calculator={name: gpaw}", "resources.memory_GB=0.1"], "memory"),
+        (["resources.ranks=64"], "64"),
+        (["calculator={name: gpaw, overrides: {mode: pw}}"], "energies need open boundaries"),
         (["geometry.vacuum_A=0"], "geometry.vacuum_A is 0"),
     ],
 )

@@ -28,7 +28,9 @@ class GpawSettings(_Settings):
     mode: Literal["lcao", "fd", "pw"] = Field(default="fd", description="atomic orbitals, real-space grid, plane waves")
     xc: Literal["PBE", "revPBE", "RPBE", "LDA"] = Field(default="PBE", description="functional")
     spacing_A: float = Field(default=0.2, gt=0.05, le=0.5, description="of the real-space grid")
-    cutoff_eV: float = Field(default=400.0, ge=100, le=2000, description="of the plane waves (mode pw)")
+    cutoff_eV: float = Field(
+        default=400.0, ge=100, le=2000, description="of the plane waves, which geometries are relaxed in"
+    )
     basis: Literal["sz(dzp)", "szp(dzp)", "dzp"] = Field(default="dzp", description="of mode lcao")
     k_points: tuple[int, int, int] = Field(default=(1, 1, 1), description="Monkhorst-Pack grid, periodic axes only")
     smearing_eV: float = Field(default=0.0, ge=0, le=0.5, description="Fermi-Dirac width; 0 for molecules")

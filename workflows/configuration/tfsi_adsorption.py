@@ -56,7 +56,9 @@ class GeometrySection(ConfigModel):
     """The box around the species, and whether they are relaxed."""
 
     vacuum_A: Positive = Field(default=5.0, le=30, description="smallest distance of an atom to a wall of the box")
-    relax: bool = Field(default=True, description="relax each species with the method of its energy first")
+    relax: bool = Field(
+        default=True, description="relax each species first; gpaw: in plane waves (protocol fast: in orbitals)"
+    )
     force_tolerance_eV_per_A: Positive = Field(default=0.05, le=1, description="of the relaxation")
     max_steps: int = Field(default=200, gt=0, le=10_000, description="of the relaxation")
 
@@ -65,7 +67,7 @@ class ChecksSection(ConfigModel):
     """How the numerical error is estimated: each parameter is made worse in turn, and the answer computed again."""
 
     grid_factor: Annotated[float, Field(ge=1, le=2)] = Field(
-        default=1.1, description="coarser grid, or lower cut-off (gpaw); 1: not checked"
+        default=1.1, description="coarser grid (gpaw); 1: not checked"
     )
     box_A: Annotated[float, Field(ge=0, le=10)] = Field(
         default=1.0, description="less vacuum on each side (gpaw); 0: not checked"

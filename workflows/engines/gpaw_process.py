@@ -36,12 +36,13 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
     """
     settings = request.settings
     is_polarised = request.multiplicity > 1
+    is_molecule = tuple(settings["k_points"]) == (1, 1, 1)
     _, fraction, n_old, max_iterations = _HELP[stage]
     arguments: dict[str, Any] = {
         "xc": settings["xc"],
         "charge": request.charge,
         "spinpol": is_polarised,
-        "symmetry": "off" if not atoms.pbc.any() else {},
+        "symmetry": "off" if is_molecule else {},
         "convergence": {"energy": 1e-5, "density": 1e-4},
         "maxiter": max_iterations,
         "mixer": (MixerSum if is_polarised else Mixer)(fraction, n_old, 50 if atoms.pbc.any() else 1),
@@ -56,7 +57,7 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
     if atoms.pbc.any():
         arguments["kpts"] = {"size": settings["k_points"], "gamma": True}
     occupations: dict[str, Any] = {"name": "fermi-dirac", "width": settings["smearing_eV"]}
-    if is_polarised and not atoms.pbc.any():
+    if is_polarised and is_molecule:
         occupations["fixmagmom"] = True
     arguments["occupations"] = occupations
     if not atoms.pbc.any():

@@ -78,9 +78,12 @@ def test_hydrogen_binds_as_published_for_the_functional(code: str, tmp_path: Pat
         assert 0 < atom.spins[0] <= 1
 
 
-def test_two_ranks_give_the_energy_of_one(tmp_path: Path) -> None:
-    one = compute("gpaw", Atoms("H2", [(0, 0, 0), (0, 0, 0.75)]), directory=tmp_path / "one")
-    two = compute("gpaw", Atoms("H2", [(0, 0, 0), (0, 0, 0.75)]), directory=tmp_path / "two", ranks=2)
+@pytest.mark.parametrize("mode", ["fd", "lcao"])
+def test_two_ranks_give_the_energy_of_one(mode: str, tmp_path: Path) -> None:
+    atoms = Atoms("H2", [(0, 0, 0), (0, 0, 0.75)])
+    one = compute("gpaw", atoms, directory=tmp_path / "one", mode=mode)
+    two = compute("gpaw", atoms, directory=tmp_path / "two", mode=mode, ranks=2)
+    assert one.charges_e == pytest.approx([0.0, 0.0], abs=0.02)
     assert one.energy_eV == pytest.approx(two.energy_eV, abs=1e-4)
     assert one.method == two.method
 
