@@ -216,18 +216,18 @@ def collect_warnings(
         found.append(ResultWarning("amber", text))
     for name, one in energies[""].items():
         values = one.values
-        force = values.get("largest_force_eV_per_A")
-        if force is not None and len(species[name].atoms) > 1 and force > LARGEST_FORCE_EV_PER_A:
+        force, net = values.get("largest_force_eV_per_A"), values.get("net_force_eV_per_A")
+        is_falsified = net is not None and net > LARGEST_FORCE_EV_PER_A
+        if force is not None and force > LARGEST_FORCE_EV_PER_A and not is_falsified:
             where = "at the shipped geometry" if is_shipped(name, config=config) else "at the geometry given"
             relax = "" if config.geometry.relax else " Relax it: geometry.relax: true."
             text = f"{name}: forces of up to {force:.2f} eV/Å remain {where}, limit {LARGEST_FORCE_EV_PER_A}.{relax}"
             found.append(ResultWarning("amber", text))
-        net = values.get("net_force_eV_per_A")
-        if net is not None and net > LARGEST_FORCE_EV_PER_A:
+        if is_falsified:
             text = (
-                f"{name}: its forces add up to {net:.2f} eV/Å in place of zero: the grid is too coarse for them, and "
-                "a geometry relaxed on it is no better than that. Set calculator.overrides: {spacing_A: "
-                f"{0.8 * settings.get('spacing_A', 0.2):.2g}}}."
+                f"{name}: its forces add up to {net:.2f} eV/Å in place of zero: the grid is too coarse for forces, and "
+                "the energy has an error of the same origin, which the check of the grid estimates. Finer: "
+                f"calculator.overrides: {{spacing_A: {0.8 * settings.get('spacing_A', 0.2):.2g}}}."
             )
             found.append(ResultWarning("amber", text))
         if values["helped"]:
