@@ -70,7 +70,7 @@ $(INSTALLED_DFT): $(INSTALLED)
 	@command -v c++ >/dev/null && command -v cc >/dev/null || \
 	  { echo "There is no C or C++ compiler (cc, c++). On Debian or Ubuntu: apt-get install gcc g++"; exit 2; }
 	@echo "Compiling GPAW, half a minute ..."
-	$(PIP_INSTALL) scipy-openblas32
+	$(PIP_INSTALL) scipy-openblas32 wheel
 	GPAW_CONFIG=$(GPAW_CONFIG) $(PIP_INSTALL) -e '.[dft]'
 	@touch $@
 

@@ -1,7 +1,7 @@
 """Energy of a reaction from the energies of its species, refused where the sum would mean nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from structures.errors import InputError
@@ -65,6 +65,8 @@ class ReactionEnergy:
         dispersion_eV: its part from dispersion; None without.
         errors: one entry for each numerical parameter that was varied.
         unchecked: parameters whose error was not estimated.
+        deformation_eV: part of ΔE that it costs to bend the reactants into the shape that they have in the product;
+            None if they were computed in their own shape.
     """
 
     reaction: str
@@ -72,7 +74,8 @@ class ReactionEnergy:
     energy_eV: float
     dispersion_eV: float | None = None
     errors: tuple[NumericalError, ...] = ()
-    unchecked: tuple[str, ...] = field(default=())
+    unchecked: tuple[str, ...] = ()
+    deformation_eV: float | None = None
 
     @property
     def uncertainty_eV(self) -> float | None:
@@ -104,6 +107,7 @@ class ReactionEnergy:
             "energy_eV": self.energy_eV,
             "uncertainty_eV": self.uncertainty_eV,
             "dispersion_eV": self.dispersion_eV,
+            "deformation_eV": self.deformation_eV,
             "errors": [
                 {"name": e.name, "change": e.change, "energy_eV": e.energy_eV, "shift_eV": e.shift_eV}
                 for e in self.errors
@@ -193,23 +197,26 @@ def build_reaction_energy(
     variants: Sequence[tuple[str, str, Mapping[str, SpeciesEnergy]]] = (),
     unchecked: Sequence[str] = (),
     electron_eV: float | None = None,
+    deformation_eV: float | None = None,
 ) -> ReactionEnergy:
     """The energy of a reaction with its numerical error.
 
     Args:
-        reaction: the sum.
+        reaction: the sum, of the terms that energies are given for.
         energies: of the species.
         variants: name of a numerical parameter, what was changed in words, and the energies with that.
         unchecked: parameters that were not varied.
         electron_eV: energy of an electron, if one takes part.
+        deformation_eV: added to the sum, if the energies of reactants are those in the shape of the product.
 
     Raises:
         InputError: as `compute_reaction_energy`.
     """
-    energy_eV = compute_reaction_energy(reaction, energies=energies, electron_eV=electron_eV)
+    bending_eV = deformation_eV or 0.0
+    energy_eV = compute_reaction_energy(reaction, energies=energies, electron_eV=electron_eV) + bending_eV
     errors = []
     for name, change, worse in variants:
-        there_eV = compute_reaction_energy(reaction, energies=worse, electron_eV=electron_eV)
+        there_eV = compute_reaction_energy(reaction, energies=worse, electron_eV=electron_eV) + bending_eV
         errors.append(NumericalError(name, change, there_eV, there_eV - energy_eV))
     return ReactionEnergy(
         reaction=reaction.text,
@@ -218,4 +225,5 @@ def build_reaction_energy(
         dispersion_eV=compute_dispersion_share(reaction, energies=energies),
         errors=tuple(errors),
         unchecked=tuple(unchecked),
+        deformation_eV=deformation_eV,
     )

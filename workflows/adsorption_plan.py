@@ -10,7 +10,7 @@ from structures.species import Species
 from workflows.adsorption_species import (
     build_all_species,
     find_box,
-    find_fragments,
+    list_terms,
     list_variants,
     parse_reactions,
     place,
@@ -116,6 +116,7 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     for variant in variants:
         now = settings | variant.settings
         check_elements_and_basis(replace(spec, overrides=now), elements=elements)
+    terms = list_terms(parse_reactions(config), species=species)
     _check_resources(config, species=species, settings=settings, cores=cores)
     n_energies, seconds, box = 0, 0.0, ""
     for variant in variants:
@@ -124,13 +125,19 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         if lengths_A is not None and not variant.name:
             edges = " x ".join(f"{length:.1f}" for length in lengths_A)
             box = f"{edges} Å, open boundaries, the same for all species"
-        for one in species.values():
+        for term in terms.values():
             n_energies += 1
-            cost_s = _estimate_s(one.n_electrons, lengths_A=lengths_A, settings=now)
-            relaxes = config.geometry.relax and not variant.name and len(one.atoms) > 1
-            seconds += cost_s * (1 + _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP * relaxes)
-    if config.checks.deformation:
-        n_energies += sum(len(find_fragments(reaction, species=species)) for reaction in parse_reactions(config))
+            seconds += _estimate_s(term.species.n_electrons, lengths_A=lengths_A, settings=now)
+    bending = settings | ({"mode": "pw"} if settings.get("mode") == "fd" else {})
+    lengths_A = find_box(config, species=species, settings=settings)
+    for one in species.values():
+        cost_s = _estimate_s(one.n_electrons, lengths_A=lengths_A, settings=bending)
+        if len(one.atoms) > 1:
+            seconds += cost_s * _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP * config.geometry.relax
+    bent = [term for term in terms.values() if term.frame is not None and len(term.species.atoms) > 1]
+    for term in bent:
+        n_energies += 4
+        seconds += 4 * _estimate_s(term.species.n_electrons, lengths_A=lengths_A, settings=bending)
     return AdsorptionPlan(
         reactions=tuple(f"{reaction.text}   {reaction.statement}" for reaction in parse_reactions(config)),
         species=tuple(

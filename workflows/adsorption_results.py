@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from ase.io import read
 
 from analysis.reaction_energy import (
     RESOLVED_EV,
+    NumericalError,
     ReactionEnergy,
     SpeciesEnergy,
     build_reaction_energy,
+    check_one_method,
 )
 from analysis.report import REPORT_FILE, write_report
 from analysis.results import Provenance, Results, ResultWarning, build_json_value, write_results
@@ -23,7 +26,15 @@ from analysis.tables import write_tables
 from structures.reaction import Reaction
 from structures.species import ELECTRON, Species
 from workflows import catalogue
-from workflows.adsorption_species import build_all_species, find_fragments, is_shipped, list_variants, parse_reactions
+from workflows.adsorption_species import (
+    Fragment,
+    build_all_species,
+    find_fragments,
+    is_shipped,
+    list_terms,
+    list_variants,
+    parse_reactions,
+)
 from workflows.configuration.resolve import find_structure_files
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.jobs.durable import compute_sha256
@@ -55,7 +66,7 @@ def publish_results(
         config: of the run.
         settings: of the calculator, all of them.
         energies: variant → species → result; the variant "" is the answer.
-        deformations: product → reactant → result.
+        deformations: "bent" and "relaxed" → fragment → result.
         keys: what was computed, by a name for people, to key.
         workdir: the run's directory.
         catalogue_directory: the catalogue's folder.
@@ -64,8 +75,9 @@ def publish_results(
         The answer in one sentence, and the path of the report.
     """
     species = build_all_species(config)
-    reactions = sum_up(config, settings=settings, energies=energies)
+    reactions = sum_up(config, settings=settings, species=species, energies=energies, deformations=deformations)
     base = energies[""]
+    terms = list_terms(parse_reactions(config), species=species)
     observables = {
         "answer": ". ".join(reaction.sentence for reaction in reactions) + ".",
         "reactions": {
@@ -73,7 +85,7 @@ def publish_results(
             for found, reaction in zip(reactions, parse_reactions(config), strict=True)
         },
         "species": {
-            name: describe_species(species[name], finished=one, relaxed=config.geometry.relax)
+            name: describe_species(terms[name].species, finished=one, relaxed=config.geometry.relax)
             for name, one in base.items()
         },
     }
@@ -84,7 +96,14 @@ def publish_results(
         system={"method": dict(next(iter(base.values())).values["method"])},
         observables=build_json_value(observables),
         warnings=tuple(
-            collect_warnings(config, settings=settings, reactions=reactions, energies=energies, species=species)
+            collect_warnings(
+                config,
+                settings=settings,
+                reactions=reactions,
+                energies=energies,
+                deformations=deformations,
+                species=species,
+            )
         ),
         references=collect_electronic_references(config.calculator.name, dispersion=str(settings["dispersion"])),
         provenance=describe_provenance(config, keys=keys, energies=energies),
@@ -100,20 +119,66 @@ def publish_results(
     return str(observables["answer"]), report_path if report_path.exists() else workdir / REPORT_FILE
 
 
-def sum_up(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any], energies: Energies) -> list[ReactionEnergy]:
-    """The energy of each reaction, with its numerical error."""
+def sum_up(
+    config: TfsiAdsorptionConfig,
+    *,
+    settings: Mapping[str, Any],
+    species: Mapping[str, Species],
+    energies: Energies,
+    deformations: Energies,
+) -> list[ReactionEnergy]:
+    """The energy of each reaction, with its numerical error.
+
+    Where reactants join, ΔE is the energy of joining in the shapes of the product, plus what it costs to bend the
+    reactants into them.
+    """
     variants, unchecked = list_variants(config, settings=dict(settings))
     terms = {group: {name: read_energy(one) for name, one in of.items()} for group, of in energies.items()}
-    return [
-        build_reaction_energy(
-            reaction,
+    found = []
+    for reaction in parse_reactions(config):
+        fragments = find_fragments(reaction, species=species)
+        summed = reaction
+        if fragments:
+            parts = {fragment.name: -1 for fragment in fragments}
+            summed = Reaction(reaction.text, {**parts, **reaction.products})
+        energy = build_reaction_energy(
+            summed,
             energies=terms[""],
             variants=[(variant.name, variant.change, terms[variant.name]) for variant in variants if variant.name],
             unchecked=unchecked,
             electron_eV=config.electron.energy_eV if ELECTRON in reaction.coefficients else None,
+            deformation_eV=sum(compute_deformations(fragments, deformations).values()) if fragments else None,
         )
-        for reaction in parse_reactions(config)
-    ]
+        errors = (*energy.errors, check_deformation(energy, fragments=fragments, deformations=deformations))
+        found.append(replace(energy, statement=reaction.statement, errors=tuple(filter(None, errors))))
+    return found
+
+
+def check_deformation(
+    energy: ReactionEnergy, *, fragments: Sequence[Fragment], deformations: Energies
+) -> NumericalError | None:
+    """How the answer moves with what bending costs, if that was checked."""
+    worse = compute_deformations(fragments, deformations, check=", check")
+    if not worse:
+        return None
+    shift_eV = sum(worse.values()) - (energy.deformation_eV or 0.0)
+    change = "deformation energies with a worse basis or grid"
+    return NumericalError("deformation", change, energy.energy_eV + shift_eV, shift_eV)
+
+
+def compute_deformations(fragments: Sequence[Fragment], deformations: Energies, *, check: str = "") -> dict[str, float]:
+    """What it costs to bend each fragment of more than one atom, in eV.
+
+    Raises:
+        InputError: if its two shapes were computed by different methods.
+    """
+    costs = {}
+    for fragment in fragments:
+        if fragment.name in deformations.get(f"bent{check}", {}):
+            bent, own = (read_energy(deformations[f"{kind}{check}"][fragment.name]) for kind in ("bent", "relaxed"))
+            check_one_method({"the bent shape": bent.method, "its own": own.method}, reaction=fragment.name)
+            costs[fragment.name] = bent.energy_eV - own.energy_eV
+    return costs
 
 
 def read_energy(finished: Finished) -> SpeciesEnergy:
@@ -148,17 +213,16 @@ def describe_reaction(
     }
     if found.dispersion_eV is not None:
         document["dispersion"] = build_quantity(found.dispersion_eV, unit="eV", method="part of ΔE from D3")
-    for name, product, part in find_fragments(reaction, species=dict(species)):
-        if name in bent.get(product, {}):
-            cost_eV = bent[product][name].values["energy_eV"] - base[name].values["energy_eV"]
-            words = f"E({name} as in {product}) − E({name})"
-            document.setdefault("deformation", {})[name] = build_quantity(cost_eV, unit="eV", method=words)
-        charges = base[product].values["charges_e"]
+    fragments = find_fragments(reaction, species=species)
+    for name, cost_eV in compute_deformations(fragments, bent).items():
+        words = f"E({name}) − E(alone), both by the method of relaxations; part of ΔE"
+        document.setdefault("deformation", {})[name] = build_quantity(cost_eV, unit="eV", method=words)
+    for fragment in fragments:
+        charges, formal = base[fragment.product].values["charges_e"], species[fragment.reactant].charge
         if charges is not None:
-            words = f"sum of Hirshfeld charges of {name} in {product}; {species[name].charge:+d} e when alone"
-            document.setdefault("charge", {})[name] = build_quantity(
-                float(np.sum(charges[part])), unit="e", method=words
-            )
+            total_e = float(np.sum(charges[fragment.part]))
+            words = f"sum of Hirshfeld charges; {formal:+d} e when alone"
+            document.setdefault("charge", {})[fragment.name] = build_quantity(total_e, unit="e", method=words)
     return document
 
 
@@ -203,6 +267,7 @@ def collect_warnings(
     settings: Mapping[str, Any],
     reactions: list[ReactionEnergy],
     energies: Energies,
+    deformations: Energies,
     species: Mapping[str, Species],
 ) -> list[ResultWarning]:
     """What a reader must know before using a number."""
@@ -214,29 +279,38 @@ def collect_warnings(
     if settings.get("mode") == "lcao":
         text = "Atomic orbitals bind too strongly by tenths of an eV, and no counterpoise correction is made."
         found.append(ResultWarning("amber", text))
+    terms = list_terms(parse_reactions(config), species=species)
+    joined = {term.frame.name for term in terms.values() if term.frame is not None}
+    alone = {name: one for name, one in energies[""].items() if terms[name].frame is None and name not in joined}
+    shapes = {name.split(" in ", maxsplit=1)[0]: one for name, one in deformations.get("relaxed", {}).items()}
+    found += [warning for name, one in (alone | shapes).items() for warning in judge_forces(config, name, finished=one)]
     for name, one in energies[""].items():
-        values = one.values
-        force, net = values.get("largest_force_eV_per_A"), values.get("net_force_eV_per_A")
-        is_falsified = net is not None and net > LARGEST_FORCE_EV_PER_A
-        if force is not None and force > LARGEST_FORCE_EV_PER_A and not is_falsified:
-            where = "at the shipped geometry" if is_shipped(name, config=config) else "at the geometry given"
-            relax = "" if config.geometry.relax else " Relax it: geometry.relax: true."
-            text = f"{name}: forces of up to {force:.2f} eV/Å remain {where}, limit {LARGEST_FORCE_EV_PER_A}.{relax}"
-            found.append(ResultWarning("amber", text))
-        if is_falsified:
-            text = (
-                f"{name}: its forces add up to {net:.2f} eV/Å in place of zero: the grid is too coarse for forces, and "
-                "the energy has an error of the same origin, which the check of the grid estimates. Finer: "
-                f"calculator.overrides: {{spacing_A: {0.8 * settings.get('spacing_A', 0.2):.2g}}}."
-            )
-            found.append(ResultWarning("amber", text))
+        values, gap_eV = one.values, one.values["gap_eV"]
         if values["helped"]:
             found.append(ResultWarning("amber", f"{name}: its SCF converged only with {values['helped']}."))
-        gap = values["gap_eV"]
-        if gap is not None and gap < SMALLEST_GAP_EV and species[name].multiplicity == 1:
-            text = f"{name}: the gap is {gap:.2f} eV, so that the closed shell may not be its ground state."
+        if gap_eV is not None and gap_eV < SMALLEST_GAP_EV and terms[name].species.multiplicity == 1:
+            text = f"{name}: the gap is {gap_eV:.2f} eV, so that the closed shell may not be its ground state."
             found.append(ResultWarning("amber", text))
     return found + judge_charges(config, energies=energies, species=species)
+
+
+def judge_forces(config: TfsiAdsorptionConfig, name: str, *, finished: Finished) -> list[ResultWarning]:
+    """Whether a species stands where its energy is lowest, or on a grid that is too coarse to tell."""
+    force, net = (finished.values.get(f"{kind}_force_eV_per_A") or 0.0 for kind in ("largest", "net"))
+    if net > LARGEST_FORCE_EV_PER_A:
+        is_in_plane_waves = finished.values["method"].get("mode") == "pw"
+        finer = f"calculator.overrides.{'cutoff_eV higher' if is_in_plane_waves else 'spacing_A lower'}"
+        text = (
+            f"{name}: its forces add up to {net:.2f} eV/Å in place of zero: the grid is too coarse for forces, and the "
+            f"energy has an error of the same origin, which the checks estimate. Set {finer}."
+        )
+        return [ResultWarning("amber", text)]
+    if force <= LARGEST_FORCE_EV_PER_A:
+        return []
+    where = "at the shipped geometry" if is_shipped(name, config=config) else "at the geometry given"
+    relax = "" if config.geometry.relax else " Relax it: geometry.relax: true."
+    text = f"{name}: forces of up to {force:.2f} eV/Å remain {where}, limit {LARGEST_FORCE_EV_PER_A}.{relax}"
+    return [ResultWarning("amber", text)]
 
 
 def judge_charges(
@@ -245,15 +319,16 @@ def judge_charges(
     """Whether ions are still ions in the product: "TFSI-" that is TFSI would be another reaction."""
     found = []
     for reaction in parse_reactions(config):
-        for name, product, part in find_fragments(reaction, species=dict(species)):
-            charges, formal = energies[""][product].values["charges_e"], species[name].charge
+        for fragment in find_fragments(reaction, species=species):
+            charges = energies[""][fragment.product].values["charges_e"]
+            formal = species[fragment.reactant].charge
             if charges is None or formal == 0:
                 continue
-            charge = float(np.sum(charges[part]))
+            charge = float(np.sum(charges[fragment.part]))
             if charge / formal < SMALLEST_CHARGE_SHARE:
                 text = (
-                    f"{name} has a Hirshfeld charge of {charge:+.2f} e in {product}, {formal:+d} e when alone: it has "
-                    "lost its charge, and the reaction is not the one that is written."
+                    f"{fragment.reactant} has a Hirshfeld charge of {charge:+.2f} e in {fragment.product}, "
+                    f"{formal:+d} e when alone: it has lost its charge, and the reaction is another."
                 )
                 found.append(ResultWarning("red", text))
     return found
@@ -286,7 +361,11 @@ def describe_methods(
         if config.geometry.relax
         else "Geometries were taken as given"
     )
-    error = (
+    joining = (
+        "Where reactants join to one product, they were computed where they lie in it, so that the error of the grid "
+        "cancels, and what it costs to bend them into that shape was computed by the method of relaxations. "
+    )
+    error = joining + (
         "The numerical error is the sum of the sizes of the shifts of ΔE when each numerical parameter is made worse "
         "in turn; the error of the functional, zero-point energies and entropies are not in it."
     )

@@ -1,5 +1,6 @@
 """The species of a run of `tfsi-adsorption`: built, checked against the reactions, and put into one box."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from structures.box import find_box_lengths, orient_along_axes, put_in_box
 from structures.errors import InputError
 from structures.reaction import Reaction, check_reaction, parse_reaction
-from structures.species import BUILT_IN, Species, build_from_smiles, build_species, read_species
+from structures.species import BUILT_IN, ELECTRON, Species, build_from_smiles, build_species, read_species
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 
 
@@ -29,6 +30,47 @@ class Variant:
     change: str
     settings: dict[str, Any]
     less_vacuum_A: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A reactant as a part of the product.
+
+    Attributes:
+        reactant: its name.
+        product: name of the product.
+        part: its atoms in the product.
+    """
+
+    reactant: str
+    product: str
+    part: slice
+
+    @property
+    def name(self) -> str:
+        """Name of the energy of the reactant in the shape that it has in the product."""
+        return f"{self.reactant} in {self.product}"
+
+
+@dataclass(frozen=True)
+class Term:
+    """An energy of a sum.
+
+    Attributes:
+        species: what it is the energy of.
+        frame: the product that it lies in; None if it stands alone.
+        part: its atoms in the frame.
+    """
+
+    species: Species
+    frame: Species | None = None
+    part: slice | None = None
+
+    def place(self, *, lengths_A: NDArray[np.float64] | None) -> Species:
+        """In the box that all share: in the middle, or where it lies in the product that is in the middle."""
+        if self.frame is None or self.part is None:
+            return place(self.species, lengths_A=lengths_A)
+        return replace(self.species, atoms=place(self.frame, lengths_A=lengths_A).atoms[self.part])
 
 
 def build_all_species(config: TfsiAdsorptionConfig) -> dict[str, Species]:
@@ -124,25 +166,48 @@ def place(one: Species, *, lengths_A: NDArray[np.float64] | None) -> Species:
     return one if lengths_A is None else replace(one, atoms=put_in_box(one.atoms, lengths_A=lengths_A))
 
 
-def find_fragments(reaction: Reaction, *, species: dict[str, Species]) -> list[tuple[str, str, slice]]:
-    """Reactants that lie whole inside the only product: their atoms in its order, one after the other.
+def find_fragments(reaction: Reaction, *, species: Mapping[str, Species]) -> list[Fragment]:
+    """The reactants as parts of the only product: their atoms in its order, one after the other, all of them together.
 
     Returns:
-        Reactant, product and the reactant's place in it, for reactants of more than one atom.
+        One fragment a reactant; nothing if the reaction is no joining of that kind.
     """
     products = list(reaction.products.items())
-    if len(products) != 1 or products[0][1] != 1:
+    if len(products) != 1 or products[0][1] != 1 or ELECTRON in reaction.coefficients:
         return []
     product = products[0][0]
     numbers, found = species[product].atoms.numbers.tolist(), []
     for name, count in reaction.reactants.items():
-        if count != 1 or name not in species or len(species[name].atoms) == 1:
-            continue
         wanted = species[name].atoms.numbers.tolist()
         starts = [i for i in range(len(numbers) - len(wanted) + 1) if numbers[i : i + len(wanted)] == wanted]
-        if len(starts) == 1:
-            found.append((name, product, slice(starts[0], starts[0] + len(wanted))))
-    return found
+        if count != 1 or len(starts) != 1:
+            return []
+        found.append(Fragment(name, product, slice(starts[0], starts[0] + len(wanted))))
+    covered = sorted(index for fragment in found for index in range(fragment.part.start, fragment.part.stop))
+    return found if covered == list(range(len(numbers))) else []
+
+
+def list_terms(reactions: Sequence[Reaction], *, species: Mapping[str, Species]) -> dict[str, Term]:
+    """Every energy that is computed on the grid, by name.
+
+    Where reactants join to one product, each is computed where it lies in it: the error of a grid, which depends on
+    where the atoms lie on it, then cancels. What it costs to bend them into that shape is computed apart.
+    """
+    terms: dict[str, Term] = {}
+    for reaction in reactions:
+        fragments = find_fragments(reaction, species=species)
+        for fragment in fragments:
+            product = species[fragment.product]
+            own = replace(
+                species[fragment.reactant],
+                name=fragment.name,
+                atoms=product.atoms[fragment.part],
+                source=f"as in {fragment.product}",
+            )
+            terms[fragment.name] = Term(own, frame=product, part=fragment.part)
+        alone = reaction.products if fragments else reaction.coefficients
+        terms |= {name: Term(species[name]) for name in alone if name != ELECTRON}
+    return terms
 
 
 def is_shipped(name: str, *, config: TfsiAdsorptionConfig) -> bool:

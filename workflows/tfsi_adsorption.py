@@ -21,11 +21,12 @@ from workflows.adsorption_species import (
     build_all_species,
     find_box,
     find_fragments,
+    list_terms,
     list_variants,
     parse_reactions,
     place,
 )
-from workflows.calculators.electronic import build_electronic_spec
+from workflows.calculators.electronic import build_electronic_spec, keep_telling_settings
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.drive import run_calculations
@@ -101,6 +102,18 @@ def find_relaxation_settings(settings: dict[str, Any]) -> dict[str, Any]:
     return {"mode": "pw"} if settings.get("mode") == "fd" else {}
 
 
+def list_relaxation_settings(run: AdsorptionRun) -> dict[str, dict[str, Any]]:
+    """Settings of the energies of shapes: those of relaxations, and worse ones for the check if one is asked for."""
+    base = find_relaxation_settings(run.settings)
+    factor = run.config.checks.grid_factor
+    if base.get("mode") == "pw":
+        worse = {"cutoff_eV": round(run.settings["cutoff_eV"] / factor**2, 1)} if factor > 1 else {}
+    else:
+        variants, _ = list_variants(run.config, settings=run.settings)
+        worse = next((variant.settings for variant in variants if variant.settings), {})
+    return {"": base} | ({", check": base | worse} if worse else {})
+
+
 def with_images(one: Species, *, run: AdsorptionRun) -> Species:
     """The species with periodic images, where it is relaxed in plane waves."""
     if not find_relaxation_settings(run.settings):
@@ -111,44 +124,58 @@ def with_images(one: Species, *, run: AdsorptionRun) -> Species:
 
 
 def compute_energies(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, dict[str, str]]:
-    """Energies of all species in one box on one grid, for the answer and for each check; gives variant → name → key."""
+    """Energies of all terms in one box on one grid, for the answer and for each check; gives variant → term → key."""
+    terms = list_terms(parse_reactions(run.config), species=species)
     variants, _ = list_variants(run.config, settings=run.settings)
-    wanted = [(variant, name) for variant in variants for name in species]
-    boxes = {
-        variant.name: find_box(run.config, species=species, settings=run.settings, less_vacuum_A=variant.less_vacuum_A)
-        for variant in variants
-    }
+    wanted = []
+    for variant in variants:
+        lengths_A = find_box(run.config, species=species, settings=run.settings, less_vacuum_A=variant.less_vacuum_A)
+        wanted += [(variant, name, term.place(lengths_A=lengths_A)) for name, term in terms.items()]
     calculations = [
-        build_calculation(
-            run,
-            place(species[name], lengths_A=boxes[variant.name]),
-            label=label(name, variant=variant),
-            variant=variant,
-        )
-        for variant, name in wanted
+        build_calculation(run, placed, label=label(name, variant=variant), variant=variant)
+        for variant, name, placed in wanted
     ]
     keys: dict[str, dict[str, str]] = {variant.name: {} for variant in variants}
-    for (variant, name), finished in zip(wanted, compute(run, calculations), strict=True):
+    for (variant, name, _), finished in zip(wanted, compute(run, calculations), strict=True):
         keys[variant.name][name] = finished.key
         run.keys[label(name, variant=variant)] = finished.key
     return keys
 
 
-def compute_deformations(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, dict[str, str]]:
-    """Energies of reactants in the shape that they have in the product; gives product → reactant → key."""
-    if not run.config.checks.deformation:
-        return {}
+def compute_deformations(
+    run: AdsorptionRun, *, species: dict[str, Species], relaxed: dict[str, Species]
+) -> dict[str, dict[str, str]]:
+    """What it costs to bend reactants into the shape that they have in the product, by the method of relaxations.
+
+    Both shapes have one charge and one box, so that images and background cancel.
+
+    Returns:
+        "bent", "relaxed" and, with a worse numerical parameter, "bent, check" and "relaxed, check" → term → key.
+    """
     lengths_A = find_box(run.config, species=species, settings=run.settings)
-    wanted: dict[tuple[str, str], Calculation] = {}
+    pairs: dict[str, tuple[Species, Species]] = {}
     for reaction in parse_reactions(run.config):
-        for name, product, part in find_fragments(reaction, species=species):
-            bent = replace(species[name], atoms=species[product].atoms[part])
-            title = f"{name} as in {product}"
-            wanted[product, name] = build_calculation(run, place(bent, lengths_A=lengths_A), label=title)
+        for fragment in find_fragments(reaction, species=relaxed):
+            own = relaxed[fragment.reactant]
+            if len(own.atoms) > 1:
+                bent = replace(own, atoms=relaxed[fragment.product].atoms[fragment.part])
+                pairs[fragment.name] = bent, own
+    wanted = [
+        (f"{shape}{check}", name, one, Variant("", "", settings))
+        for check, settings in list_relaxation_settings(run).items()
+        for name, both in pairs.items()
+        for shape, one in zip(("bent", "relaxed"), both, strict=True)
+    ]
+    calculations = [
+        build_calculation(
+            run, with_images(place(one, lengths_A=lengths_A), run=run), label=f"{name}, {kind}", variant=variant
+        )
+        for kind, name, one, variant in wanted
+    ]
     keys: dict[str, dict[str, str]] = {}
-    for (product, name), finished in zip(wanted, compute(run, list(wanted.values())), strict=True):
-        keys.setdefault(product, {})[name] = finished.key
-        run.keys[f"{name} as in {product}"] = finished.key
+    for (kind, name, _, _), finished in zip(wanted, compute(run, calculations), strict=True):
+        keys.setdefault(kind, {})[name] = finished.key
+        run.keys[f"{name}, {kind}"] = finished.key
     return keys
 
 
@@ -172,7 +199,7 @@ def tfsi_adsorption(
     species = build_all_species(run.config)
     relaxed = run_stage(relax_species, run, species=species)
     energies = run_stage(compute_energies, run, species=relaxed)
-    deformations = run_stage(compute_deformations, run, species=relaxed)
+    deformations = run_stage(compute_deformations, run, species=species, relaxed=relaxed)
     write_json(Path(workdir) / KEYS_FILE, {"energies": energies, "deformations": deformations, "all": run.keys})
     answer, report_path = run_stage(publish, run, energies=energies, deformations=deformations)
     create_markdown_artifact(f"{answer}\n\nReport: {report_path}", key="tfsi-adsorption")
@@ -242,9 +269,8 @@ def build_calculation(
     **settings: Any,  # noqa: ANN401 (settings of the recipe)
 ) -> Calculation:
     """The energy of one species as a calculation."""
-    spec = run.calculator
-    if variant is not None and variant.settings:
-        spec = replace(spec, overrides={**spec.overrides, **variant.settings})
+    changed = run.settings | (variant.settings if variant is not None else {})
+    spec = replace(run.calculator, overrides=keep_telling_settings(changed))
     resources = run.config.resources
     return Calculation(
         "electronic_energy",

@@ -143,6 +143,12 @@ def build_electronic_spec(name: str, *, protocol: Protocol, overrides: Mapping[s
     return CalculatorSpec(name, overrides=settings.model_dump(mode="json"))
 
 
+def keep_telling_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that another mode of GPAW would use: they would set equal energies apart."""
+    unused = {"fd": ("cutoff_eV", "basis"), "lcao": ("cutoff_eV",), "pw": ("spacing_A", "basis")}
+    return {name: value for name, value in settings.items() if name not in unused.get(str(settings.get("mode")), ())}
+
+
 def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str]) -> None:
     """Check that a code has what it needs for each element: PAW data, or a basis.
 

@@ -73,9 +73,6 @@ class ChecksSection(ConfigModel):
         default=1.0, description="less vacuum on each side (gpaw); 0: not checked"
     )
     basis: str | None = Field(default="def2-svpd", description="smaller basis (pyscf); null: not checked")
-    deformation: bool = Field(
-        default=True, description="energy it costs to bend each reactant to the shape it has in the product"
-    )
 
 
 class ElectronSection(ConfigModel):
@@ -144,9 +141,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
         "reactions": ["Li+ + TFSI- -> LiTFSI"],
         "geometry": {"relax": False, "vacuum_A": 4.0},
-        "checks": {"deformation": False},
     },
-    "fast": {"calculator": {"protocol": "fast"}, "checks": {"deformation": False}},
+    "fast": {"calculator": {"protocol": "fast"}},
     "standard": {},
     "zhen-2025": {"calculator": {"overrides": {"dispersion": "d3zero"}}},
     "wu-2025": {"calculator": {"overrides": {"dispersion": "none"}}},

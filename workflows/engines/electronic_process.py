@@ -42,6 +42,7 @@ def run_electronic_code(code: str, *, directory: Path, ranks: int = 1) -> Answer
         ConvergenceError: if the SCF or the relaxation did not converge, or the code refused the input.
         CalculationError: if the code crashed or was killed; its last lines are in the message.
     """
+    directory = directory.absolute()  # it becomes the code's working directory
     output = directory / "process.log"
     with (
         output.open("w", encoding="utf-8") as stream,
