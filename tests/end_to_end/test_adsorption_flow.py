@@ -59,6 +59,13 @@ def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
     assert "2 H → H2" in page
     assert "PySCF" in page
 
+    shown = run(folder, "job", "show", results["provenance"]["keys"]["H2"])
+    assert shown.returncode == 0, shown.stderr
+    by_hand = shown.stdout.split("to run it by hand:")[1].strip()
+    assert "workflows.engines.pyscf_process by-hand" in by_hand
+    subprocess.run(by_hand, shell=True, cwd=folder, check=True, capture_output=True)  # noqa: S602 (as a person pastes it)
+    assert json.loads((folder / "by-hand" / "answer.json").read_text())["status"] == "done"
+
     again = run(folder, "run", "tfsi-adsorption", "hydrogen.yaml", "--workdir", "second")
     assert again.returncode == 0, again.stderr
     second = json.loads((folder / "second" / "results.json").read_text())

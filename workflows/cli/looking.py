@@ -14,6 +14,7 @@ from workflows.cli.options import DEFAULT_RUNS, JsonOption, StoreOption, open_st
 
 if TYPE_CHECKING:
     from workflows.jobs.attempt import Attempt
+    from workflows.jobs.calculation import Calculation
     from workflows.jobs.store import Store
     from workflows.run_directory import RunDirectory
 
@@ -181,7 +182,7 @@ def _print_job(document: dict[str, Any], *, attempts: "list[Attempt]", engine: E
 
 
 def find_engine_input(store: "Store", *, key: str, attempts: "list[Attempt]") -> EngineInput | None:
-    """The newest plain input of LAMMPS that a calculation has, and how to run it aside of the stored files."""
+    """The newest plain input of an engine that a calculation has, and how to run it aside of the stored files."""
     calculation = store.load(key)
     chain = store.chain(calculation)
     places = [attempt.directory for attempt in attempts]
@@ -189,7 +190,7 @@ def find_engine_input(store: "Store", *, key: str, attempts: "list[Attempt]") ->
         places += [segment.directory for segment in chain.committed()]
     inputs = sorted((path for place in places for path in place.rglob("*.in")), key=lambda path: path.stat().st_mtime)
     if not inputs:
-        return None
+        return _find_electronic_input(calculation, places=places)
     from workflows.engines.lammps_process import find_lammps
     from workflows.recipes.lammps_input import CHECKPOINT
 
@@ -204,3 +205,16 @@ def find_engine_input(store: "Store", *, key: str, attempts: "list[Attempt]") ->
     command = shlex.join(engine.command(arguments, ranks=calculation.ranks, threads=calculation.threads))
     copy = shlex.join(["cp", "-rL", str(path.parent), "by-hand"])
     return EngineInput(path, f"{copy} && cd by-hand && LD_LIBRARY_PATH={engine.library_directory} {command}")
+
+
+def _find_electronic_input(calculation: "Calculation", *, places: list[Path]) -> EngineInput | None:
+    """The request of an electronic-structure code, if there is one."""
+    from workflows.engines.electronic_files import REQUEST_FILE
+    from workflows.engines.electronic_process import build_command
+
+    requests = [path for place in places for path in place.glob(REQUEST_FILE)]
+    if not requests or calculation.calculator is None:
+        return None
+    path = requests[-1]
+    command = build_command(calculation.calculator.name, directory=Path("by-hand"), ranks=calculation.ranks)
+    return EngineInput(path, f"{shlex.join(['cp', '-rL', str(path.parent), 'by-hand'])} && {shlex.join(command)}")

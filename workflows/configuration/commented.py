@@ -107,7 +107,7 @@ def choices_in(annotation: Any) -> list[str]:  # noqa: ANN401 (annotations have 
 
 def _with_comment(text: str, *, comment: str) -> Iterator[str]:
     """A comment stands at the end of its line, or above it if it is long."""
-    line = f"{text:<{COMMENT_COLUMN}}# {comment}" if comment else text
+    line = f"{text:<{COMMENT_COLUMN - 1}} # {comment}" if comment else text
     if len(line) <= LINE_LENGTH:
         yield line
         return
