@@ -10,6 +10,8 @@ from structures.species import Species
 from workflows.adsorption_species import (
     build_all_species,
     find_box,
+    find_relaxation_settings,
+    list_relaxation_settings,
     list_terms,
     list_variants,
     parse_reactions,
@@ -128,16 +130,18 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         for term in terms.values():
             n_energies += 1
             seconds += _estimate_s(term.species.n_electrons, lengths_A=lengths_A, settings=now)
-    bending = settings | ({"mode": "pw"} if settings.get("mode") == "fd" else {})
+    bending = settings | find_relaxation_settings(settings)
     lengths_A = find_box(config, species=species, settings=settings)
     for one in species.values():
         cost_s = _estimate_s(one.n_electrons, lengths_A=lengths_A, settings=bending)
         if len(one.atoms) > 1:
             seconds += cost_s * _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP * config.geometry.relax
     bent = [term for term in terms.values() if term.frame is not None and len(term.species.atoms) > 1]
-    for term in bent:
-        n_energies += 4
-        seconds += 4 * _estimate_s(term.species.n_electrons, lengths_A=lengths_A, settings=bending)
+    for changes in list_relaxation_settings(config, settings=settings).values():
+        for term in bent:
+            n_energies += 2
+            now = settings | changes
+            seconds += 2 * _estimate_s(term.species.n_electrons, lengths_A=lengths_A, settings=now)
     return AdsorptionPlan(
         reactions=tuple(f"{reaction.text}   {reaction.statement}" for reaction in parse_reactions(config)),
         species=tuple(

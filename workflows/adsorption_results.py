@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms
-from ase.io import read
 
 from analysis.reaction_energy import (
     RESOLVED_EV,
@@ -20,7 +18,7 @@ from analysis.reaction_energy import (
     build_reaction_energy,
     check_one_method,
 )
-from analysis.report import REPORT_FILE, write_report
+from analysis.report import write_report
 from analysis.results import Provenance, Results, ResultWarning, build_json_value, write_results
 from analysis.tables import write_tables
 from structures.reaction import Reaction
@@ -37,6 +35,7 @@ from workflows.adsorption_species import (
 )
 from workflows.configuration.resolve import find_structure_files
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from workflows.flow_run import read_structure_of
 from workflows.jobs.durable import compute_sha256
 from workflows.jobs.store import Finished
 from workflows.jobs.worker import collect_versions
@@ -77,18 +76,7 @@ def publish_results(
     species = build_all_species(config)
     reactions = sum_up(config, settings=settings, species=species, energies=energies, deformations=deformations)
     base = energies[""]
-    terms = list_terms(parse_reactions(config), species=species)
-    observables = {
-        "answer": ". ".join(reaction.sentence for reaction in reactions) + ".",
-        "reactions": {
-            found.reaction: describe_reaction(found, reaction=reaction, species=species, base=base, bent=deformations)
-            for found, reaction in zip(reactions, parse_reactions(config), strict=True)
-        },
-        "species": {
-            name: describe_species(terms[name].species, finished=one, relaxed=config.geometry.relax)
-            for name, one in base.items()
-        },
-    }
+    observables = build_observables(config, reactions, species=species, base=base, deformations=deformations)
     results = Results(
         flow="tfsi-adsorption",
         status="completed",
@@ -112,11 +100,32 @@ def publish_results(
     results_path = write_results(results, directory=workdir)
     write_tables(results, directory=workdir)
     largest = max(base.values(), key=lambda one: one.values["n_atoms"])
-    catalogue.record(
-        results, structure=read_structure_of(largest), results_path=results_path, directory=catalogue_directory
-    )
-    report_path = write_report(results, viewer=None, directory=workdir)
-    return str(observables["answer"]), report_path if report_path.exists() else workdir / REPORT_FILE
+    structure = read_structure_of(largest, file="structure")
+    catalogue.record(results, structure=structure, results_path=results_path, directory=catalogue_directory)
+    return str(observables["answer"]), write_report(results, viewer=None, directory=workdir)
+
+
+def build_observables(
+    config: TfsiAdsorptionConfig,
+    reactions: Sequence[ReactionEnergy],
+    *,
+    species: Mapping[str, Species],
+    base: Mapping[str, Finished],
+    deformations: Energies,
+) -> dict[str, Any]:
+    """The observables of `results.json`."""
+    terms = list_terms(parse_reactions(config), species=species)
+    return {
+        "answer": ". ".join(reaction.sentence for reaction in reactions) + ".",
+        "reactions": {
+            found.reaction: describe_reaction(found, reaction=reaction, species=species, base=base, bent=deformations)
+            for found, reaction in zip(reactions, parse_reactions(config), strict=True)
+        },
+        "species": {
+            name: describe_species(terms[name].species, finished=one, relaxed=config.geometry.relax)
+            for name, one in base.items()
+        },
+    }
 
 
 def sum_up(
@@ -185,14 +194,6 @@ def read_energy(finished: Finished) -> SpeciesEnergy:
     """What a sum needs of a stored energy."""
     values = finished.values
     return SpeciesEnergy(values["energy_eV"], method=values["method"], dispersion_eV=values["dispersion_eV"])
-
-
-def read_structure_of(finished: Finished) -> Atoms:
-    """The structure that an energy belongs to."""
-    atoms = read(finished.files["structure"], format="extxyz")
-    if not isinstance(atoms, Atoms):
-        raise TypeError(finished.files["structure"])
-    return atoms
 
 
 def describe_reaction(

@@ -141,6 +141,26 @@ def list_variants(config: TfsiAdsorptionConfig, *, settings: dict[str, Any]) -> 
     return variants, unchecked
 
 
+def find_relaxation_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """What is set otherwise for relaxations."""
+    return {"mode": "pw"} if settings.get("mode") == "fd" else {}
+
+
+def list_relaxation_settings(config: TfsiAdsorptionConfig, *, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is set otherwise for the energies of shapes: as for relaxations, and worse for the check, if there is one.
+
+    Returns:
+        "" and, if a check is asked for, ", check" → settings.
+    """
+    base, factor = find_relaxation_settings(settings), config.checks.grid_factor
+    if base:
+        worse = {"cutoff_eV": round(settings["cutoff_eV"] / factor**2, 1)} if factor > 1 else {}
+    else:
+        variants, _ = list_variants(config, settings=settings)
+        worse = next((variant.settings for variant in variants if variant.settings), {})
+    return {"": base} | ({", check": base | worse} if worse else {})
+
+
 def find_box(
     config: TfsiAdsorptionConfig, *, species: dict[str, Species], settings: dict[str, Any], less_vacuum_A: float = 0.0
 ) -> NDArray[np.float64] | None:

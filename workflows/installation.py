@@ -1,8 +1,10 @@
 """How to install what is missing: one command that works as it stands, with the pip of this environment."""
 
+import importlib.util
 import re
 import shlex
 import sys
+from collections.abc import Iterable
 from importlib.metadata import requires, version
 from pathlib import Path
 
@@ -29,6 +31,11 @@ def install_command(*, extra: str = "", clone: Path = _CLONE) -> str:
         project = f"{clone}[{extra}]" if extra else str(clone)
         return shlex.join([*pip, "-e", project, "-c", str(clone / "constraints.txt")])
     return shlex.join([*pip, *list_requirements(extra=extra, versions=True)])
+
+
+def find_missing_modules(modules: Iterable[str]) -> list[str]:
+    """The Python modules that are not installed here."""
+    return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
 def _install_dft_command(clone: Path) -> str:

@@ -8,24 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from ase import Atoms
-from ase.io import read
 from prefect import flow as prefect_flow
 from prefect.artifacts import create_markdown_artifact
 
 from structures.burgers import check_burgers_vector
 from structures.errors import InputError
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
-from workflows.drive import run_calculations
+from workflows.flow_run import read_structure_of
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.durable import read_json, write_json
-from workflows.jobs.local import build_executor
-from workflows.jobs.store import Finished, Store
+from workflows.jobs.store import Store
 from workflows.potassium_cells import DISLOCATION, build_cells
 from workflows.potassium_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.potassium_results import publish_once, publish_results
 from workflows.potassium_run import RunFacts, build_spec, find_fixed_regions
 from workflows.prefect_stage import run_stage
-from workflows.progress import report
 
 KEYS_FILE = "keys.json"
 
@@ -38,7 +35,7 @@ def choose_gap(run: RunFacts) -> float:
     case, cell = next(reversed(build_cells(run.config).items()))
     label = f"gap, {case}"
     scan = Calculation("gap_scan", structure=cell.atoms, calculator=run.calculator, salt=run.salt, label=label)
-    (finished,) = compute(run, [scan])
+    (finished,) = run.compute([scan])
     run.keep_key("gap scan", finished)
     return float(finished.values["lowest_gap_A"])
 
@@ -58,7 +55,7 @@ def relax(run: RunFacts, *, gap_A: float) -> dict[str, str]:
         )
         for case, cell in cells.items()
     ]
-    finished = compute(run, calculations)
+    finished = run.compute(calculations)
     for case, relaxed in zip(cells, finished, strict=True):
         run.keep_key(f"relax, {case}", relaxed)
     return {case: relaxed.key for case, relaxed in zip(cells, finished, strict=True)}
@@ -90,7 +87,7 @@ def run_dynamics(run: RunFacts, *, relaxed: Mapping[str, str]) -> dict[str, list
         for case, seed in wanted
     ]
     keys: dict[str, list[str]] = {case: [] for case in relaxed}
-    for (case, seed), finished in zip(wanted, compute(run, calculations), strict=True):
+    for (case, seed), finished in zip(wanted, run.compute(calculations), strict=True):
         keys[case].append(finished.key)
         run.keep_key(f"dynamics, {case}, seed {seed}", finished)
     return keys
@@ -143,13 +140,6 @@ def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:
     return str(report_path)
 
 
-def compute(run: RunFacts, calculations: list[Calculation]) -> list[Finished]:
-    """Bring calculations of a run to their results, and show how they get on."""
-    resources = run.config.resources
-    executor = build_executor(cores=run.cores or resources.cores, memory_GB=resources.memory_GB)
-    return run_calculations(calculations, store=run.store, executor=executor, on_progress=report)
-
-
 def open_run_facts(
     config: dict[str, Any], *, workdir: str, store: str, cores: int | None = None, salt: str = ""
 ) -> RunFacts:
@@ -175,9 +165,4 @@ def dynamics_settings(config: PotassiumDiffusionConfig) -> dict[str, Any]:
 
 def read_relaxed(run: RunFacts, *, key: str) -> Atoms:
     """A relaxed cell from the store."""
-    finished = run.finished(key)
-    atoms = read(finished.files["relaxed"], format="extxyz")
-    if not isinstance(atoms, Atoms):
-        raise TypeError(finished.files["relaxed"])
-    atoms.calc = None
-    return atoms
+    return read_structure_of(run.finished(key), file="relaxed")

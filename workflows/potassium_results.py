@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.io import read
 
 from analysis.contact import (
     ContactCase,
@@ -41,6 +40,7 @@ from workflows.configuration.potassium_diffusion import StructureSection
 from workflows.configuration.resolve import find_structure_files, replace_value
 from workflows.configuration.sections import FS_PER_PS, CalculatorSection, DynamicsSection
 from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_arrays
+from workflows.flow_run import read_structure_of
 from workflows.jobs.durable import compute_sha256
 from workflows.jobs.worker import collect_versions
 from workflows.known_limits import read_potential_card
@@ -146,9 +146,7 @@ def collect_cases(
     geometries = build_geometries(run.config, cells=cells)
     data = {}
     for case, keys in dynamics.items():
-        start = read(run.finished(relaxed[case]).files["relaxed"], format="extxyz")
-        if not isinstance(start, Atoms):
-            raise TypeError(case)
+        start = read_structure_of(run.finished(relaxed[case]), file="relaxed")
         runs = [run.finished(key).segments for key in keys]
         ends = [[read_arrays(part / FINAL) for part in parts] for parts in runs]
         timestep_ps = run.config.dynamics.timestep_fs / FS_PER_PS

@@ -3,12 +3,11 @@
 Read the flow from top to bottom: it is the method section.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ase import Atoms
-from ase.io import read
 from prefect import flow as prefect_flow
 from prefect.artifacts import create_markdown_artifact
 
@@ -21,46 +20,26 @@ from workflows.adsorption_species import (
     build_all_species,
     find_box,
     find_fragments,
+    find_relaxation_settings,
+    list_relaxation_settings,
     list_terms,
     list_variants,
     parse_reactions,
     place,
 )
 from workflows.calculators.electronic import build_electronic_spec, keep_telling_settings
-from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
-from workflows.drive import run_calculations
+from workflows.flow_run import FlowRun, read_structure_of
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.durable import read_json, write_json
-from workflows.jobs.local import build_executor
 from workflows.jobs.store import Finished, Store
 from workflows.prefect_stage import run_stage
-from workflows.progress import report
 
 KEYS_FILE = "keys.json"
 
 
-@dataclass(frozen=True)
-class AdsorptionRun:
-    """What all stages of a run share.
-
-    Attributes:
-        config: of the flow.
-        workdir: the run's directory.
-        store: its store.
-        calculator: spec, every setting written out.
-        cores: that may be busy at a time; None as configured.
-        salt: sets a recomputation apart from equal runs.
-        keys: what was computed, by a name for people, to key.
-    """
-
-    config: TfsiAdsorptionConfig
-    workdir: Path
-    store: Store
-    calculator: CalculatorSpec
-    cores: int | None = None
-    salt: str = ""
-    keys: dict[str, str] = field(default_factory=dict)
+class AdsorptionRun(FlowRun[TfsiAdsorptionConfig]):
+    """A run of the flow `tfsi-adsorption`."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -84,34 +63,21 @@ def relax_species(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[st
             run,
             with_images(place(one, lengths_A=lengths_A), run=run),
             label=f"relax {name}",
-            variant=Variant("", "", find_relaxation_settings(run.settings)),
+            changes=find_relaxation_settings(run.settings),
             force_tolerance_eV_per_A=geometry.force_tolerance_eV_per_A,
             max_steps=geometry.max_steps,
         )
         for name, one in wanted.items()
     ]
     relaxed = dict(species)
-    for name, finished in zip(wanted, compute(run, calculations), strict=True):
-        run.keys[f"relax {name}"] = finished.key
-        relaxed[name] = replace(species[name], atoms=read_final(finished), source=f"{species[name].source}, relaxed")
+    for name, finished in zip(wanted, run.compute(calculations), strict=True):
+        run.keep_key(f"relax {name}", finished)
+        relaxed[name] = replace(
+            species[name],
+            atoms=read_structure_of(finished, file="structure"),
+            source=f"{species[name].source}, relaxed",
+        )
     return relaxed
-
-
-def find_relaxation_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """What is set otherwise for relaxations."""
-    return {"mode": "pw"} if settings.get("mode") == "fd" else {}
-
-
-def list_relaxation_settings(run: AdsorptionRun) -> dict[str, dict[str, Any]]:
-    """Settings of the energies of shapes: those of relaxations, and worse ones for the check if one is asked for."""
-    base = find_relaxation_settings(run.settings)
-    factor = run.config.checks.grid_factor
-    if base.get("mode") == "pw":
-        worse = {"cutoff_eV": round(run.settings["cutoff_eV"] / factor**2, 1)} if factor > 1 else {}
-    else:
-        variants, _ = list_variants(run.config, settings=run.settings)
-        worse = next((variant.settings for variant in variants if variant.settings), {})
-    return {"": base} | ({", check": base | worse} if worse else {})
 
 
 def with_images(one: Species, *, run: AdsorptionRun) -> Species:
@@ -132,13 +98,13 @@ def compute_energies(run: AdsorptionRun, *, species: dict[str, Species]) -> dict
         lengths_A = find_box(run.config, species=species, settings=run.settings, less_vacuum_A=variant.less_vacuum_A)
         wanted += [(variant, name, term.place(lengths_A=lengths_A)) for name, term in terms.items()]
     calculations = [
-        build_calculation(run, placed, label=label(name, variant=variant), variant=variant)
+        build_calculation(run, placed, label=label(name, variant=variant), changes=variant.settings)
         for variant, name, placed in wanted
     ]
     keys: dict[str, dict[str, str]] = {variant.name: {} for variant in variants}
-    for (variant, name, _), finished in zip(wanted, compute(run, calculations), strict=True):
+    for (variant, name, _), finished in zip(wanted, run.compute(calculations), strict=True):
         keys[variant.name][name] = finished.key
-        run.keys[label(name, variant=variant)] = finished.key
+        run.keep_key(label(name, variant=variant), finished)
     return keys
 
 
@@ -161,21 +127,21 @@ def compute_deformations(
                 bent = replace(own, atoms=relaxed[fragment.product].atoms[fragment.part])
                 pairs[fragment.name] = bent, own
     wanted = [
-        (f"{shape}{check}", name, one, Variant("", "", settings))
-        for check, settings in list_relaxation_settings(run).items()
+        (f"{shape}{check}", name, one, changes)
+        for check, changes in list_relaxation_settings(run.config, settings=run.settings).items()
         for name, both in pairs.items()
         for shape, one in zip(("bent", "relaxed"), both, strict=True)
     ]
     calculations = [
         build_calculation(
-            run, with_images(place(one, lengths_A=lengths_A), run=run), label=f"{name}, {kind}", variant=variant
+            run, with_images(place(one, lengths_A=lengths_A), run=run), label=f"{name}, {kind}", changes=changes
         )
-        for kind, name, one, variant in wanted
+        for kind, name, one, changes in wanted
     ]
     keys: dict[str, dict[str, str]] = {}
-    for (kind, name, _, _), finished in zip(wanted, compute(run, calculations), strict=True):
+    for (kind, name, _, _), finished in zip(wanted, run.compute(calculations), strict=True):
         keys.setdefault(kind, {})[name] = finished.key
-        run.keys[f"{name}, {kind}"] = finished.key
+        run.keep_key(f"{name}, {kind}", finished)
     return keys
 
 
@@ -230,7 +196,7 @@ def publish(
     """Sum up, and write results, tables and report."""
 
     def read_all(keys: dict[str, dict[str, str]]) -> dict[str, dict[str, Finished]]:
-        return {group: {name: read_finished(run, key=key) for name, key in of.items()} for group, of in keys.items()}
+        return {group: {name: run.finished(key) for name, key in of.items()} for group, of in keys.items()}
 
     return publish_results(
         run.config,
@@ -265,13 +231,11 @@ def build_calculation(
     one: Species,
     *,
     label: str,
-    variant: Variant | None = None,
+    changes: Mapping[str, Any],
     **settings: Any,  # noqa: ANN401 (settings of the recipe)
 ) -> Calculation:
-    """The energy of one species as a calculation."""
-    changed = run.settings | (variant.settings if variant is not None else {})
-    spec = replace(run.calculator, overrides=keep_telling_settings(changed))
-    resources = run.config.resources
+    """The energy of one species as a calculation, some settings of the calculator changed."""
+    spec = replace(run.calculator, overrides=keep_telling_settings(run.settings | dict(changes)))
     return Calculation(
         "electronic_energy",
         structure=one.atoms,
@@ -279,43 +243,11 @@ def build_calculation(
         settings=settings,
         charge=one.charge,
         multiplicity=one.multiplicity,
-        ranks=resources.ranks,
-        threads=resources.threads,
-        salt=run.salt,
         label=label,
+        **run.layout,
     )
-
-
-def compute(run: AdsorptionRun, calculations: list[Calculation]) -> list[Finished]:
-    """Bring calculations of a run to their results, and show how they get on."""
-    resources = run.config.resources
-    executor = build_executor(cores=run.cores or resources.cores, memory_GB=resources.memory_GB)
-    return run_calculations(calculations, store=run.store, executor=executor, on_progress=report)
 
 
 def label(name: str, *, variant: Variant) -> str:
     """Name of an energy for people."""
     return f"{name}, {variant.name} check" if variant.name else name
-
-
-def read_final(finished: Finished) -> Atoms:
-    """The relaxed geometry."""
-    atoms = read(finished.files["structure"], format="extxyz")
-    if not isinstance(atoms, Atoms):
-        raise TypeError(finished.files["structure"])
-    return atoms
-
-
-def read_finished(run: AdsorptionRun, *, key: str) -> Finished:
-    """A calculation's result.
-
-    Raises:
-        InputError: if the store has none.
-    """
-    result = run.store.result(key)
-    if not isinstance(result, Finished):
-        raise InputError(
-            f"The store {run.store.root} has no sound result of {key[:12]}. Go on with the run: "
-            f"alkaliflow resume {run.workdir}"
-        )
-    return result

@@ -1,7 +1,6 @@
 """Methods with electrons: codes, their settings, and the protocols that fill them in."""
 
 import difflib
-import importlib.util
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from structures.errors import InputError, SetupError
 from workflows.calculators.spec import CalculatorSpec
-from workflows.installation import install_command
+from workflows.installation import find_missing_modules, install_command
 
 EXTRA = "dft"
 Protocol = Literal["fast", "moderate", "precise"]
@@ -69,7 +68,7 @@ class ElectronicMethod:
 
     def missing_modules(self) -> list[str]:
         """The modules it needs that are not installed here."""
-        return [name for name in self.modules if importlib.util.find_spec(name) is None]
+        return find_missing_modules(self.modules)
 
 
 ELECTRONIC_METHODS: dict[str, ElectronicMethod] = {

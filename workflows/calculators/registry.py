@@ -1,7 +1,6 @@
 """Calculators by name: what each can do, what it needs, and how to get its commands or its ASE object."""
 
 import difflib
-import importlib.util
 import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from workflows.calculators.lammps_potential import (
 from workflows.calculators.pod import build_pod_potential
 from workflows.calculators.spec import CalculatorSpec
 from workflows.calculators.wording import IN_PYTHON, Wording
-from workflows.installation import install_command
+from workflows.installation import find_missing_modules, install_command
 
 _DISTILLED = ("K", "Bi", "Sb", "Sn", "Pb", "Zn")
 
@@ -62,7 +61,7 @@ class Capabilities:
 
     def missing_modules(self) -> list[str]:
         """The modules it needs that are not installed here."""
-        return [name for name in self.modules if importlib.util.find_spec(name) is None]
+        return find_missing_modules(self.modules)
 
 
 CALCULATORS: dict[str, Capabilities] = {

@@ -7,8 +7,6 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 from ase.calculators.mixing import SumCalculator
 
-_DAMPING = {"d3zero": "d3zero", "d3bj": "d3bj"}
-
 
 def add_dispersion(calculator: BaseCalculator, *, settings: Mapping[str, Any]) -> BaseCalculator:
     """The calculator itself, or its sum with D3 for the same functional.
@@ -20,7 +18,7 @@ def add_dispersion(calculator: BaseCalculator, *, settings: Mapping[str, Any]) -
         return calculator
     from dftd3.ase import DFTD3
 
-    return SumCalculator([calculator, DFTD3(method=settings["xc"], damping=_DAMPING[settings["dispersion"]])])
+    return SumCalculator([calculator, DFTD3(method=settings["xc"], damping=settings["dispersion"])])
 
 
 def split_dispersion(atoms: Atoms) -> tuple[float, float | None]:
