@@ -17,7 +17,8 @@ from workflows import prefect_settings
 from workflows.prefect_settings import PrivateServer, set_prefect_environment
 
 FLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, also if these tests run in the background
 from workflows.prefect_settings import start_private_server
 server = start_private_server()
 from prefect import flow, task
