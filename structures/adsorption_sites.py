@@ -24,6 +24,7 @@ EDGE = 1e-4  # in fractions of the cell: sites of high symmetry lie on its edges
 BELOW_A = 0.3  # an atom that misses the axis of a hollow by less lies below it
 LAYER_A = 0.4  # atoms that differ less in height are of one layer
 SAME_LENGTH_A = 0.05
+CLOSE_PACKED = "hollow of a close-packed plane"
 UPWARD = np.array([0.0, 0.0, 1.0])
 
 
@@ -97,7 +98,8 @@ def _find_candidates(slab: Atoms, *, height_A: float) -> list[Site]:
 
     def build(kind: SiteKind, centre_A: NDArray[np.float64], corners: NDArray[np.int64]) -> Site:
         position_A = np.append(centre_A, points_A[corners, 2].mean())
-        return Site(kind, position_A, 1, UPWARD, tuple(int(one) for one in np.sort(owners[corners])), kind)
+        name = CLOSE_PACKED if _is_close_packed(points_A[corners] - position_A) else kind
+        return Site(kind, position_A, 1, UPWARD, tuple(int(one) for one in np.sort(owners[corners])), name)
 
     hollows = []
     centres_A = _merge(_compute_circumcentres(plane_A[triangles]), lattice_A=lattice_A)
@@ -176,22 +178,29 @@ def _surround(directions: NDArray[np.float64]) -> bool:
     return bool(gaps.max() <= np.pi + 1e-3)
 
 
+def _is_close_packed(apart_A: NDArray[np.float64]) -> bool:
+    """Whether vectors to neighbours end on a flat triangle of equal sides."""
+    radius_A = np.linalg.norm(apart_A, axis=1).mean()
+    offset_A = np.linalg.norm(apart_A.mean(axis=0))
+    return len(apart_A) == 3 and bool(offset_A < 0.05 * radius_A) and bool(np.ptp(apart_A[:, 2]) < LAYER_A)  # noqa: PLR2004
+
+
 def _name_sites(sites: list[Site], *, slab: Atoms) -> list[Site]:
     """The same sites with names that differ."""
     elements = {index for site in sites if site.kind == "top" for index in site.neighbours}
     mixed = len(set(slab.symbols[sorted(elements)])) > 1
     names = [_describe(site, slab=slab, mixed=mixed) for site in sites]
+    lengths_A = [2 * _measure(site, slab=slab) for site in sites]
     named = []
     for index, (site, name) in enumerate(zip(sites, names, strict=True)):
-        twins = [other for other, its in zip(sites, names, strict=True) if its == name]
-        lengths_A = sorted(2 * _measure(other, slab=slab) for other in twins)
-        if len(twins) == 1:
+        if names.count(name) == 1:
             new = name
-        elif site.kind == "bridge" and len(twins) == 2 and np.ptp(lengths_A) > SAME_LENGTH_A:  # noqa: PLR2004 (a pair)
-            is_short = 2 * _measure(site, slab=slab) < np.mean(lengths_A)
-            new = f"{'short' if is_short else 'long'} {name}"
         else:
-            new = f"{name} {1 + names[:index].count(name)}"
+            twins_A = [length_A for length_A, other in zip(lengths_A, names, strict=True) if other == name]
+            if site.kind == "bridge" and len(twins_A) == 2 and np.ptp(twins_A) > SAME_LENGTH_A:  # noqa: PLR2004 (a pair)
+                new = f"{'short' if lengths_A[index] < np.mean(twins_A) else 'long'} {name}"
+            else:
+                new = f"{name} {1 + names[:index].count(name)}"
         named.append(replace(site, name=new))
     return named
 
@@ -212,15 +221,12 @@ def _describe(site: Site, *, slab: Atoms, mixed: bool) -> str:
     symbols = [slab.symbols[index] for index in site.neighbours]
     if site.kind != "hollow":
         return f"{site.kind} {'–'.join(sorted(symbols))}" if mixed else site.kind
-    if len(symbols) != 3:  # noqa: PLR2004 (hollows of close-packed planes)
+    if site.name != CLOSE_PACKED:
         return "hollow"
     below = _find_below(site, slab=slab)
-    if below is None:
-        return "hollow"
-    layer, symbol = below
-    if set(slab.symbols) == set(symbols):
-        return {2: "hcp hollow", 3: "fcc hollow"}.get(layer, "hollow")
-    return f"hollow over {symbol}"
+    if set(slab.symbols) == set(symbols) and np.ptp(slab.positions[:, 2]) > LAYER_A:
+        return "hcp hollow" if below is not None and below[0] == 2 else "fcc hollow"  # noqa: PLR2004 (second layer)
+    return "hollow" if below is None else f"hollow over {below[1]}"
 
 
 def _find_below(site: Site, *, slab: Atoms) -> tuple[int, str] | None:

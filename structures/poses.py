@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.geometry import find_mic
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial.transform import Rotation
 
 from structures.adsorption_sites import UPWARD, Site
@@ -211,13 +209,13 @@ def _build_candidate(
 
 
 def _agree(one: _Candidate, other: _Candidate, *, tolerance_A: float) -> bool:
-    """Whether the adsorbate atoms can be paired so that no distance differs by more than the tolerance."""
+    """Whether each adsorbate atom has one of its element with the same distances in the other pose."""
     if np.abs(one.summary_A - other.summary_A).max() >= tolerance_A:
         return False
     numbers = one.pose.atoms.numbers[one.pose.atoms.arrays["is_adsorbate"]]
     apart_A = np.abs(one.fingerprints_A[:, None] - other.fingerprints_A[None]).max(axis=-1)
-    may_pair = (apart_A < tolerance_A) & (numbers[:, None] == numbers)
-    return bool((maximum_bipartite_matching(csr_array(may_pair)) >= 0).all())
+    same = (apart_A < tolerance_A) & (numbers[:, None] == numbers)
+    return bool(same.any(axis=0).all() and same.any(axis=1).all())
 
 
 def _choose(candidates: list[_Candidate], *, limit: int | None, seed: int) -> list[Pose]:

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import add_adsorbate, bcc100, bcc110, bulk, fcc100, fcc110, fcc111, graphene, surface
+from ase.build import add_adsorbate, bcc100, bcc110, bulk, fcc100, fcc110, fcc111, graphene, hcp0001, surface
 
 from structures.adsorption_sites import Site, find_sites
 from structures.errors import InputError
@@ -26,6 +26,7 @@ SLABS: dict[str, Atoms] = {
     "fcc100": open_along_z(fcc100("Cu", (1, 1, 4), vacuum=6.0)),
     "fcc110": open_along_z(fcc110("Cu", (1, 1, 4), vacuum=6.0)),
     "bcc110": open_along_z(bcc110("Fe", (1, 1, 4), vacuum=6.0)),
+    "hcp0001": open_along_z(hcp0001("Ti", (1, 1, 4), vacuum=6.0)),
     "bcc100": open_along_z(bcc100("Fe", (1, 1, 4), vacuum=6.0)),
     "graphene": open_along_z(graphene(vacuum=6.0)),
     "rocksalt001": build_nitride((0, 0, 1)),
@@ -37,6 +38,7 @@ EXPECTED: dict[str, dict[str, int]] = {
     "fcc100": {"top": 1, "bridge": 2, "hollow": 1},
     "fcc110": {"top": 1, "short bridge": 1, "long bridge": 1, "hollow": 1},
     "bcc110": {"top": 1, "short bridge": 2, "long bridge": 1, "hollow": 2},
+    "hcp0001": {"top": 1, "bridge": 3, "fcc hollow": 1, "hcp hollow": 1},
     "bcc100": {"top": 1, "bridge": 2, "hollow": 1},
     "graphene": {"top": 2, "bridge": 3, "hollow": 1},
     "rocksalt001": {"top N": 1, "top Ti": 1, "bridge N–Ti": 4, "hollow": 2},
