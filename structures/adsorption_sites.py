@@ -20,6 +20,7 @@ SiteKind = Literal["top", "bridge", "hollow"]
 KINDS: tuple[SiteKind, ...] = ("top", "bridge", "hollow")
 SAME_HOLLOW_A = 0.3  # nearer circumcentres are one hollow of more corners: the two halves of a square
 ROUNDING = 1e-6
+FAR_A = 1e6
 EDGE = 1e-4  # in fractions of the cell: sites of high symmetry lie on its edges
 BELOW_A = 0.3  # an atom that misses the axis of a hollow by less lies below it
 LAYER_A = 0.4  # atoms that differ less in height are of one layer
@@ -94,32 +95,56 @@ def _find_candidates(slab: Atoms, *, height_A: float) -> list[Site]:
     lattice_A = minkowski_reduce(cell_A, slab.pbc)[0][:2, :2]
     points_A, owners = _repeat(slab.positions[top], lattice_A=lattice_A)
     plane_A, owners = points_A[:, :2], top[owners]
-    triangles = Delaunay(plane_A).simplices
 
     def build(kind: SiteKind, centre_A: NDArray[np.float64], corners: NDArray[np.int64]) -> Site:
         position_A = np.append(centre_A, points_A[corners, 2].mean())
         name = CLOSE_PACKED if _is_close_packed(points_A[corners] - position_A) else kind
         return Site(kind, position_A, 1, UPWARD, tuple(int(one) for one in np.sort(owners[corners])), name)
 
+    centres_A, edges = _find_maxima_and_saddles(plane_A, lattice_A=lattice_A)
     hollows = []
-    centres_A = _merge(_compute_circumcentres(plane_A[triangles]), lattice_A=lattice_A)
     for centre_A in centres_A:
         away_A = np.linalg.norm(plane_A - centre_A, axis=1)
-        corners = np.flatnonzero(away_A < away_A.min() + SAME_HOLLOW_A)
-        if _surround(plane_A[corners] - centre_A):
-            hollows.append(build("hollow", centre_A, corners))
-    edges = np.unique(np.sort(np.vstack([triangles[:, pair] for pair in ((0, 1), (1, 2), (0, 2))]), axis=1), axis=0)
-    edges = edges[_are_home(plane_A[edges].mean(axis=1), lattice_A=lattice_A)]
-    bridges = []
-    for edge, middle_A in zip(edges, plane_A[edges].mean(axis=1), strict=True):
-        away_A = np.linalg.norm(plane_A - middle_A, axis=1)
-        empty = away_A.min() > away_A[edge[0]] - ROUNDING
-        amid = any(_compute_apart(middle_A, one.position_A[:2], lattice_A) < SAME_HOLLOW_A for one in hollows)
-        if empty and not amid:
-            bridges.append(build("bridge", middle_A, edge))
+        hollows.append(build("hollow", centre_A, np.flatnonzero(away_A < away_A.min() + SAME_HOLLOW_A)))
     at_home = np.flatnonzero(_are_home(plane_A, lattice_A=lattice_A))
     tops = [build("top", plane_A[index], np.array([index])) for index in at_home]
-    return [*tops, *bridges, *hollows]
+    return [*tops, *(build("bridge", plane_A[edge].mean(axis=0), edge) for edge in edges), *hollows]
+
+
+def _find_maxima_and_saddles(
+    plane_A: NDArray[np.float64], *, lattice_A: NDArray[np.float64]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.int64]]]:
+    """Of the distance to the nearest point: centres of triangles without obtuse angle, edges that face none.
+
+    Near maxima are one, without the saddles between them.
+    """
+    mesh = Delaunay(plane_A)
+    corners_A = plane_A[mesh.simplices]
+    facing = np.stack([(corners_A[:, k - 1] + corners_A[:, k - 2]) / 2 for k in range(3)], axis=1)
+    halves_A = np.stack(
+        [np.linalg.norm(corners_A[:, k - 1] - corners_A[:, k - 2], axis=1) / 2 for k in range(3)], axis=1
+    )
+    is_acute = np.linalg.norm(corners_A - facing, axis=-1) > halves_A - ROUNDING  # angle of each corner, at most 90°
+    centres_A = _compute_circumcentres(corners_A)
+    labels = np.full(len(centres_A), -1)
+    maxima = []
+    for index in np.flatnonzero(_are_home(centres_A, lattice_A=lattice_A)):
+        if labels[index] >= 0:
+            continue
+        apart_A = _find_shortest(centres_A - centres_A[index], lattice_A=lattice_A)
+        group = (np.linalg.norm(apart_A, axis=1) < SAME_HOLLOW_A) & (labels < 0)
+        labels[group] = index
+        if (largest := group & is_acute.all(axis=1)).any():
+            maxima.append(centres_A[index] + apart_A[largest].mean(axis=0))
+    saddles = []
+    for triangle, k in np.argwhere(is_acute & _are_home(facing, lattice_A=lattice_A)):
+        other = mesh.neighbors[triangle, k]
+        apart = np.linalg.norm(centres_A[other] - centres_A[triangle])
+        if other < triangle or (labels[other] == labels[triangle] and apart < 2 * SAME_HOLLOW_A):
+            continue  # met already, or amid one hollow and not between it and its image
+        if is_acute[other, np.flatnonzero(mesh.neighbors[other] == triangle)[0]]:
+            saddles.append(mesh.simplices[triangle, [k - 1, k - 2]])
+    return maxima, saddles
 
 
 def _repeat(
@@ -144,38 +169,21 @@ def _are_home(points_A: NDArray[np.float64], *, lattice_A: NDArray[np.float64]) 
     return inside
 
 
-def _compute_apart(one_A: NDArray[np.float64], other_A: NDArray[np.float64], lattice_A: NDArray[np.float64]) -> float:
-    fractions = (one_A - other_A) @ np.linalg.inv(lattice_A)
-    return float(np.linalg.norm((fractions - np.round(fractions)) @ lattice_A))
+def _find_shortest(vectors_A: NDArray[np.float64], *, lattice_A: NDArray[np.float64]) -> NDArray[np.float64]:
+    fractions = vectors_A @ np.linalg.inv(lattice_A)
+    shortest_A: NDArray[np.float64] = (fractions - np.round(fractions)) @ lattice_A
+    return shortest_A
 
 
 def _compute_circumcentres(corners_A: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centres of the circles through the corners of triangles, shape (n, 3, 2); flat triangles are left out."""
+    """Centres of the circles through the corners of triangles, shape (n, 3, 2); far away for flat ones."""
     sides = corners_A[:, 1:] - corners_A[:, :1]
-    full = np.abs(np.linalg.det(sides)) > ROUNDING
-    halves = (sides[full] ** 2).sum(axis=-1) / 2
-    centres_A: NDArray[np.float64] = corners_A[full, 0] + np.linalg.solve(sides[full], halves[..., None])[..., 0]
+    flat = np.abs(np.linalg.det(sides)) < ROUNDING
+    sides[flat] = np.eye(2)
+    halves = (sides**2).sum(axis=-1) / 2
+    centres_A: NDArray[np.float64] = corners_A[:, 0] + np.linalg.solve(sides, halves[..., None])[..., 0]
+    centres_A[flat] = FAR_A
     return centres_A
-
-
-def _merge(centres_A: NDArray[np.float64], *, lattice_A: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """One centre for each group of near ones in the cell."""
-    groups: list[list[NDArray[np.float64]]] = []
-    for centre_A in centres_A[_are_home(centres_A, lattice_A=lattice_A)]:
-        near = [group for group in groups if _compute_apart(centre_A, group[0], lattice_A) < SAME_HOLLOW_A]
-        if near:
-            fractions = (centre_A - near[0][0]) @ np.linalg.inv(lattice_A)
-            near[0].append(near[0][0] + (fractions - np.round(fractions)) @ lattice_A)
-        else:
-            groups.append([centre_A])
-    return [np.mean(group, axis=0) for group in groups]
-
-
-def _surround(directions: NDArray[np.float64]) -> bool:
-    """Whether no half plane is empty of the directions."""
-    angles = np.sort(np.arctan2(directions[:, 1], directions[:, 0]))
-    gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
-    return bool(gaps.max() <= np.pi + 1e-3)
 
 
 def _is_close_packed(apart_A: NDArray[np.float64]) -> bool:

@@ -60,6 +60,7 @@ def test_equal_energies_give_no_correlation_and_the_cautious_rank() -> None:
     found = compare_rankings(np.zeros(6), REFERENCE_EV)
     assert (found.spearman, found.chance) == (None, None)
     assert found.rank_of_lowest == 6
+    assert found.lost_eV == pytest.approx(2.0 - 0.3, rel=1e-12)
     assert not found.is_lowest_kept
 
 

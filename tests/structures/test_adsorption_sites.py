@@ -118,6 +118,29 @@ def test_an_atom_below_breaks_the_symmetry_above() -> None:
     assert sum(site.multiplicity for site in sites) == 4 * 6
 
 
+@pytest.mark.parametrize(("pattern", "cells"), [("NiCuCuAuNiCuCuAu", 2), ("NiCuCuAuNiCuAuAu", 1)])
+def test_elements_take_part_in_the_symmetry(pattern: str, cells: int) -> None:
+    """A row of eight atoms, shifted by four: the rarest element alone does not tell."""
+    slab = Atoms(pattern, positions=[(2.5 * i, 0, 0) for i in range(8)], cell=(20, 2.5, 0), pbc=(True, True, False))
+    assert count_cells(slab) == cells
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_irregular_layers_have_as_many_bridges_as_tops_and_hollows(seed: int) -> None:
+    """Atoms at random, at least 2 Å apart: obtuse triangles have no hollow and their longest side no bridge."""
+    rng = np.random.default_rng(seed)
+    slab = Atoms(cell=[(14, 0, 0), (3, 12, 0), (0, 0, 0)], pbc=(True, True, False))
+    while len(slab) < 9:
+        trial = slab + Atoms("Cu", positions=[[*(rng.uniform(size=2) @ slab.cell.array[:2, :2]), 0]])
+        if len(trial) == 1 or trial.get_distances(-1, range(len(slab)), mic=True).min() > 2.0:
+            slab = trial
+    totals: Counter[str] = Counter()
+    for site in find_sites(slab):
+        totals[site.kind] += site.multiplicity
+    assert totals["top"] == 9
+    assert totals["top"] - totals["bridge"] + totals["hollow"] == 0
+
+
 def test_sites_lie_amid_their_neighbours_above_the_right_layer() -> None:
     slab = SLABS["fcc111"].repeat((2, 2, 1))
     nearest_A = slab.cell.lengths()[0] / 2

@@ -15,7 +15,7 @@ from structures.cluster_sites import find_cluster_sites
 from structures.contact_distances import compute_contact_distances
 from structures.errors import InputError
 from structures.orientations import build_orientations
-from structures.poses import Pose, build_poses
+from structures.poses import Pose, _agree, _build_candidate, _Candidate, build_poses
 from structures.slab_symmetry import find_slab_symmetry
 from structures.species import build_species
 
@@ -211,6 +211,54 @@ def test_molecules_too_long_for_the_cell_are_refused() -> None:
             apart_A = np.linalg.norm(doubled.positions[:, None] + shift_A - doubled.positions[None], axis=-1)
             assert (apart_A >= own_A).all()
     assert 0 < len({pose.rotation for pose in poses}) < len(RANDOM)
+
+
+def test_poses_agree_atom_by_atom_and_element_by_element() -> None:
+    """Distances to Cu and Au at x = ∓2 Å: once 3, 3 and 4, 4 Å, once 3, 4 and 4, 3 Å; each list alone is the same."""
+    substrate = Atoms("CuAu", positions=[(-2, 0, 0), (2, 0, 0)])
+    site = Site("top", np.zeros(3), 1, np.array([0.0, 0, 1]), (0,), "between")
+
+    def place(*points: tuple[float, float], length_A: float = 2.0) -> NDArray[np.float64]:
+        """Points with x and distance from the x axis, turned about it to be a length apart."""
+        (x, r), (other_x, other_r) = points
+        cosine = (r**2 + other_r**2 + (x - other_x) ** 2 - length_A**2) / (2 * r * other_r)
+        return np.array([(x, r, 0), (other_x, other_r * cosine, other_r * np.sqrt(1 - cosine**2))])
+
+    def build(positions_A: NDArray[np.float64]) -> _Candidate:
+        return _build_candidate(substrate, Atoms("N2"), positions_A=positions_A, pose=(site, 0, 1.0))
+
+    radius_A = np.sqrt(9 - 1.125**2)
+    together, crossed = (
+        build(place((0, np.sqrt(5)), (0, np.sqrt(12)))),
+        build(place((-0.875, radius_A), (0.875, radius_A))),
+    )
+    np.testing.assert_allclose(together.summary_A, crossed.summary_A, rtol=1e-12)
+    assert not _agree(together, crossed, tolerance_A=0.3)
+    assert _agree(crossed, build(crossed.pose.atoms.positions[:1:-1]), tolerance_A=1e-6)
+    nearer_copper, nearer_gold = (build(place((sign * 1.0, 2.5), (sign * 1.0, 4.0))) for sign in (-1, 1))
+    assert not _agree(nearer_copper, nearer_gold, tolerance_A=0.3)
+
+
+def test_a_limited_choice_takes_the_most_different() -> None:
+    """Two nearly upright rods and one upside down: the last is in every choice of two."""
+    slab = build_slab()
+    tilts = Rotation.from_rotvec([[0, 0, 0], [0.5, 0, 0], [np.pi, 0, 0]]).as_matrix()
+    for seed in range(5):
+        chosen = build_poses(slab, molecule("CO"), sites=find_sites(slab)[:1], rotations=tilts, seed=seed, limit=2)
+        assert len({pose.rotation for pose in chosen}) == 2
+        assert 2 in {pose.rotation for pose in chosen}
+
+
+def test_rotations_count_from_the_normal() -> None:
+    """A rod that lies flat on a slab lies flat on every side of a cluster."""
+    cluster = Atoms("Cu")
+    flat = Rotation.from_rotvec([np.pi / 2, 0, 0]).as_matrix()
+    for normal in (np.array([1.0, 0, 0]), np.array([0, 0, -1.0]), np.array([0, 0.6, 0.8])):
+        site = Site("top", np.zeros(3), 1, normal, (0,), "side")
+        poses = build_poses(cluster, molecule("CO"), sites=[site], rotations=np.array([flat, np.eye(3)]), seed=1)
+        axes = [np.subtract(*split(pose)[1].positions) for pose in poses]
+        assert axes[0] @ normal == pytest.approx(0, abs=1e-9)
+        assert abs(axes[1] @ normal) == pytest.approx(np.linalg.norm(axes[1]), rel=1e-9)
 
 
 def test_a_limited_choice_is_varied_and_repeatable() -> None:
