@@ -41,7 +41,8 @@ def read_arrays(path: str | Path, *, kind: str) -> dict[str, NDArray[Any]]:
     """
     file = Path(path)
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # Opened here, since NumPy leaves a broken file open.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise InputError(f"{file} does not exist; compute the {kind} first") from error

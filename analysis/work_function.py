@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -108,38 +108,32 @@ def compute_work_function(
     """
     if z_A.ndim != 1 or z_A.shape != potential_eV.shape or not (np.diff(z_A) > 0).all():
         raise InputError(
-            f"heights have shape {z_A.shape} and potentials {potential_eV.shape}; give two lists of one length, with "
-            "ascending heights"
+            f"heights {z_A.shape} and potentials {potential_eV.shape} must be of one length, heights rising"
         )
-    low_A, high_A = float(atoms_z_A.min()), float(atoms_z_A.max())
-    needed_A = clearance_A + plateau_A + edge_A
-    faces = {
-        "upper": (high_A + clearance_A, height_A - edge_A),
-        "lower": (edge_A, low_A - clearance_A),
+    vacua_A = {
+        "upper": (float(atoms_z_A.max()) + clearance_A, height_A - edge_A),
+        "lower": (edge_A, float(atoms_z_A.min()) - clearance_A),
     }
     found = {}
-    for face, (start_A, end_A) in faces.items():
+    for face, (start_A, end_A) in vacua_A.items():
         inside = (z_A >= start_A) & (z_A <= end_A)
         if end_A - start_A < plateau_A or inside.sum() < _FEWEST_POINTS:
-            vacuum_A = end_A - start_A + clearance_A + edge_A
             raise InputError(
-                f"the {face} face has {vacuum_A:.1f} Å of vacuum, needs {needed_A:.1f} Å, "
-                f"and {inside.sum()} points in it, needs {_FEWEST_POINTS}. Centre the slab and add vacuum."
+                f"the {face} face has {end_A - start_A + clearance_A + edge_A:.1f} Å of vacuum, {inside.sum()} points "
+                f"in it, needs {plateau_A + clearance_A + edge_A:.1f} Å and {_FEWEST_POINTS}. Add vacuum."
             )
-        level_eV, variation_eV, middle_A = _find_plateau(z_A[inside], potential_eV[inside], length_A=plateau_A)
-        if variation_eV > flatness_limit_eV:
+        plateau = found[face] = _find_plateau(z_A[inside], potential_eV[inside], length_A=plateau_A)
+        if plateau.variation_eV > flatness_limit_eV:
             raise InputError(
-                f"the {face} face has no flat vacuum: within the flattest {plateau_A:g} Å it varies by "
-                f"{variation_eV:.3f} eV, limit {flatness_limit_eV:g} eV. Use a dipole correction, a neutral cell and "
-                "more vacuum."
+                f"the {face} face has no flat vacuum: it varies by {plateau.variation_eV:.3f} eV in {plateau_A:g} Å, "
+                f"limit {flatness_limit_eV:g} eV. Use a dipole correction, a neutral cell and more vacuum."
             )
-        found[face] = (level_eV - fermi_eV, variation_eV, middle_A)
     return WorkFunction(
-        upper_eV=found["upper"][0],
-        lower_eV=found["lower"][0],
-        flatness_eV=max(variation_eV for _, variation_eV, _ in found.values()),
-        upper_z_A=found["upper"][2],
-        lower_z_A=found["lower"][2],
+        upper_eV=found["upper"].level_eV - fermi_eV,
+        lower_eV=found["lower"].level_eV - fermi_eV,
+        flatness_eV=max(found["upper"].variation_eV, found["lower"].variation_eV),
+        upper_z_A=found["upper"].middle_A,
+        lower_z_A=found["lower"].middle_A,
     )
 
 
@@ -172,18 +166,20 @@ def read_potential(path: str | Path) -> PlanarPotential:
     )
 
 
-def _find_plateau(
-    z_A: NDArray[np.float64], potential_eV: NDArray[np.float64], *, length_A: float
-) -> tuple[float, float, float]:
-    """Level, variation and middle of the stretch of a length where the potential varies least."""
-    best = (np.inf, 0.0, 0.0)
+class _Plateau(NamedTuple):
+    variation_eV: float
+    level_eV: float
+    middle_A: float
+
+
+def _find_plateau(z_A: NDArray[np.float64], potential_eV: NDArray[np.float64], *, length_A: float) -> _Plateau:
+    """The stretch of a length, or of all there is, where the potential varies least."""
+    stretches = []
     for first, bottom_A in enumerate(z_A):
         last = int(np.searchsorted(z_A, bottom_A + length_A - 1e-9))
-        if last >= len(z_A):
-            break
-        values = potential_eV[first : last + 1]
-        best = min(best, (float(np.ptp(values)), float(values.mean()), float(z_A[first : last + 1].mean())))
-    if not np.isfinite(best[0]):
-        best = (float(np.ptp(potential_eV)), float(potential_eV.mean()), float(z_A.mean()))
-    variation_eV, level_eV, middle_A = best
-    return level_eV, variation_eV, middle_A
+        if last < len(z_A):
+            stretches.append(slice(first, last + 1))
+    return min(
+        _Plateau(float(np.ptp(potential_eV[part])), float(potential_eV[part].mean()), float(z_A[part].mean()))
+        for part in stretches or [slice(None)]
+    )
