@@ -110,12 +110,10 @@ def compute_work_function(
         raise InputError(
             f"heights {z_A.shape} and potentials {potential_eV.shape} must be of one length, heights rising"
         )
-    vacua_A = {
-        "upper": (float(atoms_z_A.max()) + clearance_A, height_A - edge_A),
-        "lower": (edge_A, float(atoms_z_A.min()) - clearance_A),
-    }
+    above = (float(atoms_z_A.max()) + clearance_A, height_A - edge_A)
+    below = (edge_A, float(atoms_z_A.min()) - clearance_A)
     found = {}
-    for face, (start_A, end_A) in vacua_A.items():
+    for face, (start_A, end_A) in {"upper": above, "lower": below}.items():
         inside = (z_A >= start_A) & (z_A <= end_A)
         if end_A - start_A < plateau_A or inside.sum() < _FEWEST_POINTS:
             raise InputError(

@@ -219,6 +219,7 @@ def test_analyses_disturb_nothing_and_are_the_same_on_two_ranks(tmp_path: Path) 
             assert again == pytest.approx(curve, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_work_function_of_lithium(ranks: int, tmp_path: Path) -> None:
     """Measured on polycrystals: 2.9 eV (10.1063/1.323539); GPAW's own vacuum level and dipole are a second way.
