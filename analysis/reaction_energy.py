@@ -1,7 +1,7 @@
 """Energy of a reaction from the energies of its species, refused where the sum would mean nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from structures.errors import InputError
@@ -147,7 +147,7 @@ def compute_reaction_energy(
     if ELECTRON in reaction.coefficients and electron_eV is None:
         raise InputError(
             f"reaction {reaction.text!r} has an electron, whose energy is a choice: set electron.reference "
-            "(vacuum, or work-function with its value)."
+            "(vacuum, work-function with its value, fermi-level of the slab, or lithium)."
         )
     check_one_method({name: energies[name].method for name in names}, reaction=reaction.text)
     total_eV = sum(
@@ -197,9 +197,8 @@ def build_reaction_energy(
     variants: Sequence[tuple[str, str, Mapping[str, SpeciesEnergy]]] = (),
     unchecked: Sequence[str] = (),
     electron_eV: float | None = None,
-    deformation_eV: float | None = None,
 ) -> ReactionEnergy:
-    """The energy of a reaction with its numerical error.
+    """The energy of a reaction, or of a step of one, with its numerical error.
 
     Args:
         reaction: the sum, of the terms that energies are given for.
@@ -207,16 +206,14 @@ def build_reaction_energy(
         variants: name of a numerical parameter, what was changed in words, and the energies with that.
         unchecked: parameters that were not varied.
         electron_eV: energy of an electron, if one takes part.
-        deformation_eV: added to the sum, if the energies of reactants are those in the shape of the product.
 
     Raises:
         InputError: as `compute_reaction_energy`.
     """
-    bending_eV = deformation_eV or 0.0
-    energy_eV = compute_reaction_energy(reaction, energies=energies, electron_eV=electron_eV) + bending_eV
+    energy_eV = compute_reaction_energy(reaction, energies=energies, electron_eV=electron_eV)
     errors = []
     for name, change, worse in variants:
-        there_eV = compute_reaction_energy(reaction, energies=worse, electron_eV=electron_eV) + bending_eV
+        there_eV = compute_reaction_energy(reaction, energies=worse, electron_eV=electron_eV)
         errors.append(NumericalError(name, change, there_eV, there_eV - energy_eV))
     return ReactionEnergy(
         reaction=reaction.text,
@@ -225,5 +222,43 @@ def build_reaction_energy(
         dispersion_eV=compute_dispersion_share(reaction, energies=energies),
         errors=tuple(errors),
         unchecked=tuple(unchecked),
-        deformation_eV=deformation_eV,
+    )
+
+
+def join_steps(
+    reaction: Reaction,
+    *,
+    steps: Mapping[str, ReactionEnergy],
+    electron_eV: float | None = None,
+) -> ReactionEnergy:
+    """The energy of a reaction whose steps are each by one method, and together the whole.
+
+    Args:
+        reaction: as written.
+        steps: kind of each step, such as joining or deformation → its energy.
+        electron_eV: energy of an electron; needed if one takes part.
+
+    Raises:
+        InputError: if the energy of an electron is missing.
+    """
+    electrons = reaction.coefficients.get(ELECTRON, 0)
+    if electrons and electron_eV is None:
+        raise InputError(
+            f"reaction {reaction.text!r} has an electron, whose energy is a choice: set electron.reference "
+            "(vacuum, work-function with its value, fermi-level of the slab, or lithium)."
+        )
+    energy_eV = sum(step.energy_eV for step in steps.values()) + electrons * (electron_eV or 0.0)
+    dispersions = [step.dispersion_eV for step in steps.values()]
+    known = [part for part in dispersions if part is not None]
+    bending = steps.get("deformation")
+    return ReactionEnergy(
+        reaction=reaction.text,
+        statement=reaction.statement,
+        energy_eV=energy_eV,
+        dispersion_eV=sum(known) if len(known) == len(dispersions) else None,
+        errors=tuple(
+            replace(error, energy_eV=energy_eV + error.shift_eV) for step in steps.values() for error in step.errors
+        ),
+        unchecked=tuple(dict.fromkeys(name for step in steps.values() for name in step.unchecked)),
+        deformation_eV=None if bending is None else bending.energy_eV,
     )

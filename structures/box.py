@@ -52,10 +52,12 @@ def find_box_lengths(molecules: Iterable[Atoms], *, vacuum_A: float, spacing_A: 
     return np.array([unit_A * math.ceil((extent + 2 * vacuum_A) / unit_A - 1e-9) for extent in extents])
 
 
-def put_in_box(atoms: Atoms, *, lengths_A: NDArray[np.float64]) -> Atoms:
-    """The molecule in the middle of an open box."""
+def put_in_box(
+    atoms: Atoms, *, lattice_A: NDArray[np.float64], periodic: tuple[bool, bool, bool] = (False, False, False)
+) -> Atoms:
+    """The molecule in the middle of a cell, shape (3, 3), that is open unless said otherwise."""
     boxed: Atoms = atoms.copy()
-    boxed.set_cell(np.diag(lengths_A))
-    boxed.pbc = False
+    boxed.set_cell(lattice_A)
     boxed.center()
+    boxed.pbc = periodic
     return boxed

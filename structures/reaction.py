@@ -109,8 +109,9 @@ def check_reaction(reaction: Reaction, *, species: Mapping[str, Species]) -> Non
 
 
 def _check_spin(reaction: Reaction, *, species: Mapping[str, Species]) -> None:
-    if ELECTRON in reaction.coefficients:
-        return  # an electron of a reservoir brings either spin
+    names = [name for name in reaction.coefficients if name != ELECTRON]
+    if ELECTRON in reaction.coefficients or any(species[name].atoms.pbc.any() for name in names):
+        return  # an electron of a reservoir brings either spin, and a slab is one
     left, right = (_couple(side, species=species) for side in (reaction.reactants, reaction.products))
     if not left & right:
         shown = [", ".join(str(value) for value in sorted(values)) for values in (left, right)]

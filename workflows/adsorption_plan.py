@@ -1,22 +1,16 @@
 """What a run of `tfsi-adsorption` will do: species built, reactions checked, its size told, nothing started."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from structures.species import Species
-from workflows.adsorption_species import (
-    build_all_species,
-    find_box,
-    find_relaxation_settings,
-    list_relaxation_settings,
-    list_terms,
-    list_variants,
-    parse_reactions,
-    place,
-)
+from structures.species import ELECTRON, Species
+from workflows.adsorption_poses import SCREENING_SETTINGS
+from workflows.adsorption_species import build_all_poses, build_all_species, list_pairs, parse_reactions
+from workflows.adsorption_steps import Step, Wanted, find_relaxation_settings, list_all_steps, list_energies
+from workflows.adsorption_sums import find_host
 from workflows.calculators.electronic import (
     build_electronic_spec,
     check_elements_and_basis,
@@ -44,7 +38,8 @@ class AdsorptionPlan:
         reactions: as written, with what their energy means.
         species: one line each: formula, charge, multiplicity, electrons, source.
         calculator: code and the settings that matter.
-        box: edges and grid, empty if there is none.
+        boxes: edges and boundaries of each cell.
+        poses: how many of each adsorbed species are ranked and computed.
         n_calculations: energies to compute, checks included.
         core_hours: expected, of all that is not in the store yet.
         cores: that can be busy at a time.
@@ -57,7 +52,8 @@ class AdsorptionPlan:
     reactions: tuple[str, ...]
     species: tuple[str, ...]
     calculator: str
-    box: str
+    boxes: tuple[str, ...]
+    poses: tuple[str, ...]
     n_calculations: int
     core_hours: float
     cores: int
@@ -78,7 +74,8 @@ class AdsorptionPlan:
             *(f"reaction    {line}" for line in self.reactions),
             *(f"species     {line}" for line in self.species),
             f"calculator  {self.calculator}",
-            *([f"box         {self.box}"] if self.box else []),
+            *(f"cell        {line}" for line in self.boxes),
+            *(f"poses       {line}" for line in self.poses),
             f"energies    {self.n_calculations}, those that check the numerical error included",
             f"expected    about {show_duration(self.expected_s)} on {cores} ({self.core_hours:.2g} core-hours)",
             *(f"note        {warning}" for warning in self.warnings),
@@ -90,7 +87,8 @@ class AdsorptionPlan:
             "reactions": list(self.reactions),
             "species": list(self.species),
             "calculator": self.calculator,
-            "box": self.box,
+            "boxes": list(self.boxes),
+            "poses": list(self.poses),
             "n_calculations": self.n_calculations,
             "core_hours": self.core_hours,
             "disk_GB": self.disk_GB,
@@ -113,35 +111,24 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     spec = build_electronic_spec(section.name, protocol=section.protocol, overrides=section.overrides)
     settings = dict(spec.overrides)
     species = build_all_species(config)
+    steps = list_all_steps(config, settings=settings, species=species)
+    energies = list_energies(steps)
     elements = sorted({symbol for one in species.values() for symbol in one.atoms.symbols})
-    variants, unchecked = list_variants(config, settings=settings)
-    for variant in variants:
-        now = settings | variant.settings
-        check_elements_and_basis(replace(spec, overrides=now), elements=elements)
-    terms = list_terms(parse_reactions(config), species=species)
-    _check_resources(config, species=species, settings=settings, cores=cores)
-    n_energies, seconds, box = 0, 0.0, ""
-    for variant in variants:
-        now = settings | variant.settings
-        lengths_A = find_box(config, species=species, settings=settings, less_vacuum_A=variant.less_vacuum_A)
-        if lengths_A is not None and not variant.name:
-            edges = " x ".join(f"{length:.1f}" for length in lengths_A)
-            box = f"{edges} Å, open boundaries, the same for all species"
-        for term in terms.values():
-            n_energies += 1
-            seconds += _estimate_s(term.species.n_electrons, lengths_A=lengths_A, settings=now)
-    bending = settings | find_relaxation_settings(settings)
-    lengths_A = find_box(config, species=species, settings=settings)
-    for one in species.values():
-        cost_s = _estimate_s(one.n_electrons, lengths_A=lengths_A, settings=bending)
-        if len(one.atoms) > 1:
-            seconds += cost_s * _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP * config.geometry.relax
-    bent = [term for term in terms.values() if term.frame is not None and len(term.species.atoms) > 1]
-    for changes in list_relaxation_settings(config, settings=settings).values():
-        for term in bent:
-            n_energies += 2
-            now = settings | changes
-            seconds += 2 * _estimate_s(term.species.n_electrons, lengths_A=lengths_A, settings=now)
+    for changes in {str(one.changes): one.changes for one in energies.values()}.values():
+        check_elements_and_basis(replace(spec, overrides=settings | dict(changes)), elements=elements)
+    check_electron(config, species=species)
+    _check_resources(config, energies=energies, cores=cores)
+    poses = {name: build_all_poses(name, config=config, species=species) for name in list_pairs(config)}
+    seconds = sum(_estimate_s(one.species, settings=settings | dict(one.changes)) for one in energies.values())
+    seconds += sum(
+        _estimate_search_s(energies[name], n_poses=len(of), config=config, settings=settings)
+        for name, of in poses.items()
+    )
+    if config.geometry.relax:
+        in_waves = settings | find_relaxation_settings(settings)
+        per_step = _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP
+        seconds += per_step * sum(_estimate_s(one, settings=in_waves) for one in _list_relaxed(energies, config=config))
+    unchecked = dict.fromkeys(name for group in steps for step in group if step.counts for name in step.unchecked)
     return AdsorptionPlan(
         reactions=tuple(f"{reaction.text}   {reaction.statement}" for reaction in parse_reactions(config)),
         species=tuple(
@@ -151,8 +138,9 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         ),
         calculator=f"{section.name} {section.protocol}: "
         + ", ".join(f"{key} {value}" for key, value in _find_telling(settings).items()),
-        box=box,
-        n_calculations=n_energies,
+        boxes=tuple(_describe_cells(steps)),
+        poses=tuple(_describe_poses(name, n_poses=len(of), config=config) for name, of in poses.items()),
+        n_calculations=len(energies),
         core_hours=seconds / _S_PER_HOUR,
         cores=cores or config.resources.cores or count_usable_cores(),
         warnings=tuple(f"the error from the {name} is not estimated" for name in unchecked),
@@ -160,15 +148,51 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     )
 
 
-def _check_resources(
-    config: TfsiAdsorptionConfig, *, species: dict[str, Species], settings: dict[str, Any], cores: int | None
-) -> None:
-    """Check that the largest species finds the cores and the memory that it needs."""
+def check_electron(config: TfsiAdsorptionConfig, *, species: Mapping[str, Species]) -> None:
+    """Check that the Fermi level of each electron can be told.
+
+    Raises:
+        InputError: if a reaction with an electron has no clean slab, and its Fermi level is asked for.
+    """
+    for reaction in parse_reactions(config):
+        if ELECTRON in reaction.coefficients and config.electron.energy_eV is None:
+            find_host(reaction, species=species)
+
+
+def _list_relaxed(energies: Mapping[str, Wanted], *, config: TfsiAdsorptionConfig) -> list[Species]:
+    """What is relaxed by itself: molecules and slabs, each once; adsorbed species are counted with their poses."""
+    own = {one.species.name: one.species for one in energies.values() if len(one.species.atoms) > 1}
+    return [one for name, one in own.items() if name not in list_pairs(config)]
+
+
+def _describe_cells(steps: Sequence[Sequence[Step]]) -> list[str]:
+    """Each cell once, in words."""
+    lines = []
+    for group in steps:
+        for step in group:
+            cell = step.cells[""]
+            if cell.lattice_A is None or step.kind in ("deformation", "shapes"):
+                continue
+            edges = " x ".join(f"{length:.1f}" for length in np.linalg.norm(cell.lattice_A, axis=1))
+            divisions = " x ".join(str(number) for number in step.settings.get("k_points", [])[:2])
+            rest = f"slab, {divisions} k-points" if cell.is_slab else "open boundaries"
+            lines.append(f"{edges} Å, {rest}, the same for all energies of {step.kind}")
+    return list(dict.fromkeys(lines))
+
+
+def _describe_poses(name: str, *, n_poses: int, config: TfsiAdsorptionConfig) -> str:
+    section = config.poses
+    if section.screening == "none" or n_poses <= section.keep:
+        return f"{name}: {min(n_poses, section.keep)} of {n_poses} by the full method, none ranked"
+    return f"{name}: {n_poses} ranked in {section.screening}, the best {section.keep} by the full method"
+
+
+def _check_resources(config: TfsiAdsorptionConfig, *, energies: Mapping[str, Wanted], cores: int | None) -> None:
+    """Check that the largest energy finds the cores and the memory that it needs."""
     resources = config.resources
-    largest = max(species.values(), key=lambda one: len(one.atoms))
-    boxed = place(largest, lengths_A=find_box(config, species=species, settings=settings))
+    largest = max((one.species for one in energies.values()), key=lambda one: (len(one.atoms), one.atoms.cell.volume))
     check_resources(
-        [Calculation("electronic_energy", structure=boxed.atoms, ranks=resources.ranks, threads=resources.threads)],
+        [Calculation("electronic_energy", structure=largest.atoms, ranks=resources.ranks, threads=resources.threads)],
         executor=build_executor(cores=cores or resources.cores, memory_GB=resources.memory_GB),
     )
 
@@ -180,9 +204,22 @@ def _find_telling(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: settings[name] for name in names if name in settings}
 
 
-def _estimate_s(n_electrons: int, *, lengths_A: NDArray[np.float64] | None, settings: dict[str, Any]) -> float:
-    if lengths_A is None:
-        return float(n_electrons**3 * _S_PER_CUBED_ELECTRON.get(settings["basis"], 6e-4))
-    n_points = float(np.prod(lengths_A)) / settings["spacing_A"] ** 3
-    n_pairs = max(1.0, (n_electrons / 3) ** 2)  # two thirds are core electrons, or paired
-    return _START_S + float(n_points * n_pairs * _S_PER_POINT_AND_PAIR[settings["mode"]])
+def _estimate_search_s(
+    adsorbed: Wanted, *, n_poses: int, config: TfsiAdsorptionConfig, settings: Mapping[str, Any]
+) -> float:
+    """Rough time of the ranking and of the best poses."""
+    section, now = config.poses, {**settings, **adsorbed.changes}
+    full_s = _estimate_s(adsorbed.species, settings=now) * min(section.keep, n_poses)
+    full_s *= _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP if config.geometry.relax else 1.0
+    if section.screening == "none" or n_poses <= section.keep or "mode" not in settings:
+        return full_s
+    return full_s + n_poses * _estimate_s(adsorbed.species, settings={**now, **SCREENING_SETTINGS})
+
+
+def _estimate_s(one: Species, *, settings: Mapping[str, Any]) -> float:
+    if "mode" not in settings:
+        return float(one.n_electrons**3 * _S_PER_CUBED_ELECTRON.get(str(settings["basis"]), 6e-4))
+    n_points = float(one.atoms.cell.volume) / settings["spacing_A"] ** 3
+    n_pairs = max(1.0, (one.n_electrons / 3) ** 2)  # two thirds are core electrons, or paired
+    n_k = max(1.0, float(np.prod(settings["k_points"])) / 2)  # time reversal
+    return _START_S + float(n_points * n_pairs * n_k * _S_PER_POINT_AND_PAIR[str(settings["mode"])])

@@ -1,235 +1,304 @@
-"""The species of a run of `tfsi-adsorption`: built, checked against the reactions, and put into one box."""
+"""The species of a run of `tfsi-adsorption`: molecules, slabs, adsorbates on them, checked against the reactions."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from ase import Atoms
+from ase.build import bulk
+from ase.data import atomic_numbers, reference_states
 
-from structures.box import find_box_lengths, orient_along_axes, put_in_box
+from structures.adsorption_sites import find_sites
+from structures.box import orient_along_axes
+from structures.cluster_sites import find_cluster_sites
 from structures.errors import InputError
+from structures.files import read_structure
+from structures.orientations import build_orientations, compute_lateral_extent, reduce_orientations
+from structures.poses import Pose, build_poses
 from structures.reaction import Reaction, check_reaction, parse_reaction
-from structures.species import BUILT_IN, ELECTRON, Species, build_from_smiles, build_species, read_species
-from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from structures.species import (
+    BUILT_IN,
+    ELECTRON,
+    Species,
+    build_from_smiles,
+    build_species,
+    complete_species,
+    read_species,
+)
+from structures.surface import Surface, build_surface
+from structures.surface_checks import choose_repeats
+from structures.surface_library import SUBSTRATES, build_substrate
+from workflows.configuration.adsorption_sections import SubstrateSection
+from workflows.configuration.tfsi_adsorption import ON, SpeciesSection, TfsiAdsorptionConfig
 
-
-@dataclass(frozen=True)
-class Variant:
-    """One set of numerical parameters that all species are computed with.
-
-    Attributes:
-        name: of the parameter that is worse than asked for; empty for the answer itself.
-        change: in words.
-        settings: of the calculator that differ.
-        less_vacuum_A: taken from each side of the box, in Å.
-    """
-
-    name: str
-    change: str
-    settings: dict[str, Any]
-    less_vacuum_A: float = 0.0
-
-
-@dataclass(frozen=True)
-class Fragment:
-    """A reactant as a part of the product.
-
-    Attributes:
-        reactant: its name.
-        product: name of the product.
-        part: its atoms in the product.
-    """
-
-    reactant: str
-    product: str
-    part: slice
-
-    @property
-    def name(self) -> str:
-        """Name of the energy of the reactant in the shape that it has in the product."""
-        return f"{self.reactant} in {self.product}"
-
-
-@dataclass(frozen=True)
-class Term:
-    """An energy of a sum.
-
-    Attributes:
-        species: what it is the energy of.
-        frame: the product that it lies in; None if it stands alone.
-        part: its atoms in the frame.
-    """
-
-    species: Species
-    frame: Species | None = None
-    part: slice | None = None
-
-    def place(self, *, lengths_A: NDArray[np.float64] | None) -> Species:
-        """In the box that all share: in the middle, or where it lies in the product that is in the middle."""
-        if self.frame is None or self.part is None:
-            return place(self.species, lengths_A=lengths_A)
-        return replace(self.species, atoms=place(self.frame, lengths_A=lengths_A).atoms[self.part])
+BOND_ROOM_A = 2.5  # between a surface and the lowest atom of what lies on it
 
 
 def build_all_species(config: TfsiAdsorptionConfig) -> dict[str, Species]:
-    """Every species of the reactions by name, oriented along the axes.
+    """Every species of the reactions by name: molecules along the axes, slabs, adsorbates in their first pose.
 
     Raises:
         InputError: if one is unknown or wrong, or a reaction does not balance.
     """
-    species = {}
-    for name in config.species_names:
-        section = config.species.get(name)
-        if section is None:
-            built = build_species(name)
-        elif section.smiles is not None:
-            built = build_from_smiles(
-                name, smiles=section.smiles, charge=section.charge, multiplicity=section.multiplicity
-            )
-        else:
-            path, charge = Path(str(section.file)), section.charge or 0
-            built = read_species(name, path=path, charge=charge, multiplicity=section.multiplicity)
-        species[name] = replace(built, atoms=orient_along_axes(built.atoms))
-    unused = [name for name in config.species if name not in species]
+    names = list_parts(config)
+    species = {name: build_molecule(name, config=config) for name in names if not is_slab(name, config=config)}
+    for name in names:
+        if is_slab(name, config=config):
+            guests = [species[guest].atoms for guest, host in list_pairs(config).values() if host == name]
+            species[name] = build_slab(name, config=config, guests=guests)
+    for name in list_pairs(config):
+        poses = build_all_poses(name, config=config, species=species)
+        species[name] = build_adsorbed(name, poses[0].atoms, config=config, species=species)
+    unused = [name for name in (*config.species, *config.substrates) if name not in species]
     if unused:
-        raise InputError(f"species.{unused[0]} is in none of the reactions. Take it out, or name it in one.")
+        section = "species" if unused[0] in config.species else "substrates"
+        raise InputError(f"{section}.{unused[0]} is in none of the reactions. Take it out, or name it in one.")
     for reaction in parse_reactions(config):
         check_reaction(reaction, species=species)
+        check_cells(reaction, species=species)
     return species
 
 
 def parse_reactions(config: TfsiAdsorptionConfig) -> list[Reaction]:
     """The reactions of a run."""
-    return [parse_reaction(text) for text in config.reactions]
+    return [parse_reaction(text) for text in config.all_reactions]
 
 
-def list_variants(config: TfsiAdsorptionConfig, *, settings: dict[str, Any]) -> tuple[list[Variant], list[str]]:
-    """What is computed to estimate the numerical error, and which parameters are left unchecked.
-
-    Args:
-        config: of the run.
-        settings: of the calculator, all of them.
+def list_pairs(config: TfsiAdsorptionConfig) -> dict[str, tuple[str, str]]:
+    """Name of each adsorbate on a substrate → the adsorbate and the substrate.
 
     Raises:
-        InputError: if the energies would not be in open boundaries.
+        InputError: if a name has more than one of the signs that stand for "on".
     """
-    if settings.get("mode") == "pw":
-        raise InputError(
-            "calculator.overrides.mode is 'pw', whose periodic images change the energy of an ion: energies need open "
-            "boundaries. Set mode: fd, or mode: lcao; relaxations use plane waves by themselves."
-        )
-    checks, variants, unchecked = config.checks, [Variant("", "", {})], []
-    if config.calculator.name == "pyscf":
-        if checks.basis is not None and checks.basis != settings["basis"]:
-            change = f"basis {checks.basis} in place of {settings['basis']}"
-            return [*variants, Variant("basis", change, {"basis": checks.basis})], ["quadrature"]
-        return variants, ["basis", "quadrature"]
-    if checks.grid_factor > 1:
-        worse = round(settings["spacing_A"] * checks.grid_factor, 4)
-        variants.append(Variant("grid", f"grid spacing about {worse:g} Å", {"spacing_A": worse}))
-    else:
-        unchecked.append("grid")
-    if checks.box_A > 0:
-        change = f"{checks.box_A:g} Å less vacuum on each side"
-        variants.append(Variant("box", change, {}, less_vacuum_A=checks.box_A))
-    else:
-        unchecked.append("box")
-    if settings["mode"] == "lcao":
-        unchecked.append("basis")
-    return variants, unchecked
+    pairs = {}
+    for name in config.species_names:
+        guest, *hosts = name.split(ON)
+        if len(hosts) > 1 or (hosts and not (guest and hosts[0])):
+            raise InputError(f"{name!r} has {len(hosts)} {ON}, needs adsorbate{ON}substrate, e.g. CO{ON}Cu(111).")
+        if hosts:
+            pairs[name] = guest, hosts[0]
+    return pairs
 
 
-def find_relaxation_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """What is set otherwise for relaxations."""
-    return {"mode": "pw"} if settings.get("mode") == "fd" else {}
+def list_parts(config: TfsiAdsorptionConfig) -> list[str]:
+    """Every molecule and slab of the reactions, those that only lie on each other included."""
+    pairs = list_pairs(config)
+    return list(dict.fromkeys(part for name in config.species_names for part in pairs.get(name, (name,))))
 
 
-def list_relaxation_settings(config: TfsiAdsorptionConfig, *, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What is set otherwise for the energies of shapes: as for relaxations, and worse for the check, if there is one.
-
-    Returns:
-        "" and, if a check is asked for, ", check" → settings.
-    """
-    base, factor = find_relaxation_settings(settings), config.checks.grid_factor
-    if base:
-        worse = {"cutoff_eV": round(settings["cutoff_eV"] / factor**2, 1)} if factor > 1 else {}
-    else:
-        variants, _ = list_variants(config, settings=settings)
-        worse = next((variant.settings for variant in variants if variant.settings), {})
-    return {"": base} | ({", check": base | worse} if worse else {})
-
-
-def find_box(
-    config: TfsiAdsorptionConfig, *, species: dict[str, Species], settings: dict[str, Any], less_vacuum_A: float = 0.0
-) -> NDArray[np.float64] | None:
-    """Edges of the box that all species share, in Å; None for a code that needs none.
-
-    Raises:
-        InputError: if the check of the box would leave no vacuum.
-    """
-    if config.calculator.name == "pyscf":
-        return None
-    vacuum_A = config.geometry.vacuum_A - less_vacuum_A
-    if vacuum_A < 1:
-        raise InputError(
-            f"checks.box_A is {config.checks.box_A:g} and geometry.vacuum_A {config.geometry.vacuum_A:g}, needs at "
-            f"least 1 Å left. Set it, e.g. geometry.vacuum_A: {config.checks.box_A + 3:g}."
-        )
-    molecules = [one.atoms for one in species.values()]
-    return find_box_lengths(molecules, vacuum_A=vacuum_A, spacing_A=settings["spacing_A"])
-
-
-def place(one: Species, *, lengths_A: NDArray[np.float64] | None) -> Species:
-    """The species in the box that all share, or as it is for a code that needs none."""
-    return one if lengths_A is None else replace(one, atoms=put_in_box(one.atoms, lengths_A=lengths_A))
-
-
-def find_fragments(reaction: Reaction, *, species: Mapping[str, Species]) -> list[Fragment]:
-    """The reactants as parts of the only product: their atoms in its order, one after the other, all of them together.
-
-    Returns:
-        One fragment a reactant; nothing if the reaction is no joining of that kind.
-    """
-    products = list(reaction.products.items())
-    if len(products) != 1 or products[0][1] != 1 or ELECTRON in reaction.coefficients:
-        return []
-    product = products[0][0]
-    numbers, found = species[product].atoms.numbers.tolist(), []
-    for name, count in reaction.reactants.items():
-        wanted = species[name].atoms.numbers.tolist()
-        starts = [i for i in range(len(numbers) - len(wanted) + 1) if numbers[i : i + len(wanted)] == wanted]
-        if count != 1 or len(starts) != 1:
-            return []
-        found.append(Fragment(name, product, slice(starts[0], starts[0] + len(wanted))))
-    covered = sorted(index for fragment in found for index in range(fragment.part.start, fragment.part.stop))
-    return found if covered == list(range(len(numbers))) else []
-
-
-def list_terms(reactions: Sequence[Reaction], *, species: Mapping[str, Species]) -> dict[str, Term]:
-    """Every energy that is computed on the grid, by name.
-
-    Where reactants join to one product, each is computed where it lies in it: the error of a grid, which depends on
-    where the atoms lie on it, then cancels. What it costs to bend them into that shape is computed apart.
-    """
-    terms: dict[str, Term] = {}
-    for reaction in reactions:
-        fragments = find_fragments(reaction, species=species)
-        for fragment in fragments:
-            product = species[fragment.product]
-            own = replace(
-                species[fragment.reactant],
-                name=fragment.name,
-                atoms=product.atoms[fragment.part],
-                source=f"as in {fragment.product}",
-            )
-            terms[fragment.name] = Term(own, frame=product, part=fragment.part)
-        alone = reaction.products if fragments else reaction.coefficients
-        terms |= {name: Term(species[name]) for name in alone if name != ELECTRON}
-    return terms
+def is_slab(name: str, *, config: TfsiAdsorptionConfig) -> bool:
+    """Whether a name stands for a slab."""
+    return name in config.substrates or (name in SUBSTRATES and name not in config.species)
 
 
 def is_shipped(name: str, *, config: TfsiAdsorptionConfig) -> bool:
     """Whether a species' geometry is one that alkaliflow brings."""
-    return name in BUILT_IN and name not in config.species
+    return name in BUILT_IN and (name not in config.species or config.species[name].is_known)
+
+
+def build_molecule(name: str, *, config: TfsiAdsorptionConfig) -> Species:
+    """A molecule or ion of the user's, or a built-in one."""
+    section = config.species.get(name)
+    if section is None or section.is_known:
+        built = set_charge_and_spin(build_known(name), section=section)
+    elif section.smiles is not None:
+        built = build_from_smiles(name, smiles=section.smiles, charge=section.charge, multiplicity=section.multiplicity)
+    else:
+        path, charge = Path(str(section.file)), section.charge or 0
+        built = read_species(name, path=path, charge=charge, multiplicity=section.multiplicity)
+    return replace(built, atoms=orient_along_axes(built.atoms))
+
+
+def build_known(name: str) -> Species:
+    """A built-in molecule.
+
+    Raises:
+        InputError: if there is neither a molecule nor a slab of that name.
+    """
+    try:
+        return build_species(name)
+    except InputError as error:
+        raise InputError(f"{error} Slabs are {', '.join(SUBSTRATES)}, or your own under substrates.") from None
+
+
+def set_charge_and_spin(one: Species, *, section: SpeciesSection | None) -> Species:
+    """The species with the charge and the multiplicity that the user asks for, if any."""
+    if section is None:
+        return one
+    charge = one.charge if section.charge is None else section.charge
+    multiplicity = section.multiplicity
+    if multiplicity is None and charge == one.charge:
+        multiplicity = one.multiplicity
+    return complete_species(replace(one, charge=charge), multiplicity=multiplicity)
+
+
+def build_slab(name: str, *, config: TfsiAdsorptionConfig, guests: Sequence[Atoms]) -> Species:
+    """A slab that is wide enough for its adsorbates, with room for them above and vacuum on both sides.
+
+    Raises:
+        InputError: if the slab cannot be cut, or an adsorbate does not fit.
+    """
+    section = config.substrates.get(name, SubstrateSection())
+    narrow = cut_slab(name, section=section, repeats=(1, 1))
+    extent_A = max((compute_lateral_extent(guest) for guest in guests), default=0.0)
+    repeats = section.repeats
+    if repeats is None:
+        repeats = choose_repeats(narrow, extent_A=extent_A, clearance_A=section.clearance_A)
+    surface = cut_slab(name, section=section, repeats=repeats)
+    room_A = extent_A + BOND_ROOM_A if guests else 0.0
+    words = f"{surface.source}; {surface.n_layers} planes, {repeats[0]} x {repeats[1]} cells"
+    faces = "equal" if surface.is_symmetric else "different"
+    polar = "; polar" if surface.is_polar else ""
+    return Species(
+        name,
+        frame_slab(surface.atoms, room_A=room_A, vacuum_A=section.vacuum_A),
+        source=f"{words}, termination {surface.termination}, faces {faces}{polar}",
+    )
+
+
+def cut_slab(name: str, *, section: SubstrateSection, repeats: tuple[int, int]) -> Surface:
+    """The slab of a section, or the built-in one."""
+    if section.file is None and section.element is None:
+        if name not in SUBSTRATES:
+            raise InputError(
+                f"substrates.{name} has neither file nor element, and is not built in ({', '.join(SUBSTRATES)}). Set "
+                "one of them, e.g. element: Pt."
+            )
+        changed = {"miller": section.miller, "termination": section.termination}
+        for key, value in changed.items():
+            if value is not None:
+                raise InputError(
+                    f"substrates.{name}.{key} is {value}, but {name} is built in. Take it out, or give a file or an "
+                    "element under another name."
+                )
+        return build_substrate(
+            name,
+            n_layers=section.layers,
+            repeats=repeats,
+            vacuum_A=2 * section.vacuum_A,
+            fixed_layers=section.fixed_layers,
+        )
+    crystal = read_structure(str(section.file)) if section.file is not None else build_metal(str(section.element))
+    n_layers = section.layers or 4
+    miller = section.miller or (0, 0, 1)
+    return build_surface(
+        crystal,
+        name=name,
+        miller=miller,
+        n_layers=n_layers,
+        repeats=repeats,
+        vacuum_A=2 * section.vacuum_A,
+        fixed_layers=n_layers // 2 if section.fixed_layers is None else section.fixed_layers,
+        termination=section.termination,
+        source=f"{section.element} with ASE's lattice" if section.file is None else Path(section.file).name,
+    )
+
+
+def build_metal(symbol: str) -> Atoms:
+    """Crystal of an element with the lattice that ASE knows.
+
+    Raises:
+        InputError: if it knows none, or the element has no simple lattice.
+    """
+    lattice = (reference_states[atomic_numbers[symbol]] or {}) if symbol in atomic_numbers else {}
+    if lattice.get("symmetry") not in ("fcc", "bcc", "hcp", "diamond"):
+        raise InputError(
+            f"element is {symbol!r}, needs one with a lattice of kind fcc, bcc, hcp or diamond, e.g. Pt. Or give the "
+            "crystal as file."
+        )
+    crystal: Atoms = bulk(symbol, cubic=lattice["symmetry"] != "hcp")
+    return crystal
+
+
+def frame_slab(atoms: Atoms, *, room_A: float, vacuum_A: float) -> Atoms:
+    """The slab in a cell with vacuum below, and room for an adsorbate and as much vacuum above."""
+    framed: Atoms = atoms.copy()
+    heights_A = framed.positions[:, 2]
+    cell = framed.cell.array.copy()
+    cell[2] = (0.0, 0.0, float(np.ptp(heights_A)) + room_A + 2 * vacuum_A)
+    framed.positions[:, 2] += vacuum_A - heights_A.min()
+    framed.set_cell(cell)
+    framed.pbc = (True, True, False)
+    return framed
+
+
+def build_all_poses(name: str, *, config: TfsiAdsorptionConfig, species: Mapping[str, Species]) -> list[Pose]:
+    """Every pose of an adsorbate on its substrate: sites by symmetry, orientations evenly over rotations, seeded.
+
+    Raises:
+        InputError: if there are no sites, or none is without overlaps.
+    """
+    guest, host = (species[part] for part in list_pairs(config)[name])
+    section = config.poses
+    sites = find_sites(host.atoms) if host.atoms.pbc.any() else find_cluster_sites(host.atoms)
+    rotations = build_orientations(section.orientations, seed=section.seed)
+    rotations = rotations[reduce_orientations(guest.atoms, rotations)]
+    return build_poses(
+        host.atoms,
+        guest.atoms,
+        sites=sites,
+        rotations=rotations,
+        seed=section.seed,
+        distance_scale=section.distance_scale,
+        limit=section.most,
+    )
+
+
+def build_adsorbed(name: str, atoms: Atoms, *, config: TfsiAdsorptionConfig, species: Mapping[str, Species]) -> Species:
+    """An adsorbate on its substrate as a species: charges add up, spins couple to the lowest, unless the user says.
+
+    On a slab the spin of an adsorbate is not kept apart: the slab gives or takes electrons.
+    """
+    guest, host = (species[part] for part in list_pairs(config)[name])
+    section = config.species.get(name)
+    bare: Atoms = atoms.copy()
+    for array in set(bare.arrays) - {"numbers", "positions"}:
+        del bare.arrays[array]
+    charge = guest.charge + host.charge
+    if section is not None and section.charge is not None and section.charge != charge:
+        raise InputError(f"species.{name}.charge is {section.charge:+d}, needs that of its parts, {charge:+d}.")
+    adsorbed = Species(name, bare, charge=charge, source=f"{guest.name} on {host.name}")
+    asked = None if section is None else section.multiplicity
+    if bare.pbc.any():
+        return replace(adsorbed, multiplicity=host.multiplicity if asked is None else asked)
+    lowest = abs(guest.multiplicity - host.multiplicity) + 1
+    return complete_species(adsorbed, multiplicity=lowest if asked is None else asked)
+
+
+def list_slabs(names: Iterable[str], *, species: Mapping[str, Species]) -> list[str]:
+    """Those of the names that are periodic: slabs, and adsorbates on them."""
+    return [name for name in names if name != ELECTRON and species[name].atoms.pbc.any()]
+
+
+def check_cells(reaction: Reaction, *, species: Mapping[str, Species]) -> None:
+    """Check that all periodic species of a reaction have one cell and no charge.
+
+    Raises:
+        InputError: names the species, and the ways to have an ion on a slab.
+    """
+    names = list_slabs(reaction.coefficients, species=species)
+    for name in names:
+        if species[name].charge:
+            guest, host = name.split(ON) if ON in name else (name, name)
+            raise InputError(
+                f"{name} has a charge of {species[name].charge:+d} e in a cell that repeats: its energy would be that "
+                f"of a background, not of an ion. Write the neutral cell, with the electron from the slab: {host} + "
+                f"{guest} -> {guest.rstrip('+-')}{ON}{host} + e-; or the neutral pair, e.g. LiTFSI{ON}{host}; or take "
+                "a cluster in place of the slab."
+            )
+    cells = [species[name].atoms.cell.array for name in names]
+    for name, cell in zip(names[1:], cells[1:], strict=True):
+        if not np.allclose(cell, cells[0], rtol=0, atol=1e-6):
+            raise InputError(
+                f"reaction {reaction.text!r}: {names[0]} and {name} have different cells, so their energies cannot be "
+                "subtracted. Write one reaction for each slab, or set repeats and vacuum_A alike."
+            )
+
+
+def neutralise(one: Species) -> Species:
+    """The same atoms without charge, with the lowest spin."""
+    if not one.charge:
+        return one
+    neutral = replace(one, name=f"{one.name} made neutral", charge=0, multiplicity=1)
+    return complete_species(neutral, multiplicity=None)

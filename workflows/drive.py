@@ -52,7 +52,33 @@ def run_calculations(
     on_progress: Progress = lambda _: None,
     retries: int = 2,
 ) -> list[Finished]:
-    """Bring calculations to their results, using what the store has and computing what it lacks.
+    """As `settle_calculations`, where every result is needed.
+
+    Raises:
+        ConvergenceError: if one failed for a reason of the science.
+        CalculationError: if one failed in another way and its attempts are used up.
+        KeyboardInterrupt: after the workers were stopped; what they committed stays.
+    """
+    outcomes = settle_calculations(
+        calculations, store=store, executor=executor, on_progress=on_progress, retries=retries
+    )
+    for calculation, outcome in zip(calculations, outcomes, strict=True):
+        if isinstance(outcome, Failed):
+            label = calculation.label or calculation.recipe
+            message = f"{label} ({outcome.key[:12]}) failed: {outcome.reason}\nIts files: {outcome.directory}"
+            raise _ERRORS.get(outcome.kind, CalculationError)(message)
+    return [outcome for outcome in outcomes if isinstance(outcome, Finished)]
+
+
+def settle_calculations(
+    calculations: Sequence[Calculation],
+    *,
+    store: Store,
+    executor: LocalExecutor | None = None,
+    on_progress: Progress = lambda _: None,
+    retries: int = 2,
+) -> list[Finished | Failed]:
+    """Bring calculations to their ends, using what the store has and computing what it lacks.
 
     Args:
         calculations: what is wanted; equal ones are computed once.
@@ -62,11 +88,10 @@ def run_calculations(
         retries: further attempts that a calculation gets after failures that may pass, if it makes no headway.
 
     Returns:
-        Results in the order of `calculations`.
+        A result or a failure for each of `calculations`, in their order.
 
     Raises:
-        ConvergenceError: if one failed for a reason of the science.
-        CalculationError: if one failed in another way and its attempts are used up.
+        CalculationError: if the disk is full, or cannot be written.
         KeyboardInterrupt: after the workers were stopped; what they committed stays.
     """
     executor = executor if executor is not None else LocalExecutor()
@@ -90,8 +115,7 @@ def run_calculations(
             raise CalculationError(explain_storage_trouble(error, store.root)) from error
         raise
     executor.wait()
-    _raise_failure(pursuits.values())
-    return [outcome for key in keys if isinstance(outcome := pursuits[key].outcome, Finished)]
+    return [outcome for key in keys if (outcome := pursuits[key].outcome) is not None]
 
 
 def _advance(pursuit: _Pursuit, store: Store, executor: LocalExecutor, on_progress: Progress, retries: int) -> None:
@@ -201,16 +225,6 @@ def _wait_for_change(jobs: Iterable[Path]) -> None:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
-
-
-def _raise_failure(pursuits: Iterable[_Pursuit]) -> None:
-    for pursuit in pursuits:
-        failure = pursuit.outcome
-        if not isinstance(failure, Failed):
-            continue
-        label = pursuit.calculation.label or pursuit.calculation.recipe
-        message = f"{label} ({failure.key[:12]}) failed: {failure.reason}\nIts files: {failure.directory}"
-        raise _ERRORS.get(failure.kind, CalculationError)(message)
 
 
 def read_log_tail(directory: Path, *, lines: int = _LOG_TAIL_LINES) -> str:

@@ -10,10 +10,11 @@ from ase.io import read
 from structures.errors import InputError
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.sections import ResourcesSection
-from workflows.drive import run_calculations
+from workflows.drive import run_calculations, settle_calculations
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.local import build_executor
-from workflows.jobs.store import Finished, Store
+from workflows.jobs.key import compute_key
+from workflows.jobs.local import LocalExecutor, build_executor
+from workflows.jobs.store import Failed, Finished, Store
 from workflows.progress import report
 
 
@@ -39,6 +40,7 @@ class FlowRun(Generic[Config]):
         calculator: spec, its files in the store.
         cores: that may be busy at a time; None as configured.
         salt: sets a recomputation apart from equal runs.
+        is_reading: whether nothing is computed, and what is not in the store is an error.
         keys: what was computed, by a name for people, to key.
         verified: results whose files were checked once; a second reading of all trajectories would find nothing new.
     """
@@ -49,6 +51,7 @@ class FlowRun(Generic[Config]):
     calculator: CalculatorSpec
     cores: int | None = None
     salt: str = ""
+    is_reading: bool = False
     keys: dict[str, str] = field(default_factory=dict)
     verified: dict[str, Finished] = field(default_factory=dict)
 
@@ -64,9 +67,22 @@ class FlowRun(Generic[Config]):
 
     def compute(self, calculations: list[Calculation]) -> list[Finished]:
         """Bring calculations to their results, and show how they get on."""
+        if self.is_reading:
+            return [self.finished(compute_key(calculation)) for calculation in calculations]
+        return run_calculations(calculations, store=self.store, executor=self.build_executor(), on_progress=report)
+
+    def try_each(self, calculations: list[Calculation]) -> list[Finished | Failed]:
+        """As `compute`, where a failure is an answer too."""
+        if self.is_reading:
+            outcomes = [self.store.result(compute_key(calculation)) for calculation in calculations]
+            pairs = zip(calculations, outcomes, strict=True)
+            return [one if one is not None else self.finished(compute_key(of)) for of, one in pairs]
+        return settle_calculations(calculations, store=self.store, executor=self.build_executor(), on_progress=report)
+
+    def build_executor(self) -> LocalExecutor:
+        """What starts workers within the cores and the memory of the run."""
         resources = self.config.resources
-        executor = build_executor(cores=self.cores or resources.cores, memory_GB=resources.memory_GB)
-        return run_calculations(calculations, store=self.store, executor=executor, on_progress=report)
+        return build_executor(cores=self.cores or resources.cores, memory_GB=resources.memory_GB)
 
     def finished(self, key: str) -> Finished:
         """A calculation's result.

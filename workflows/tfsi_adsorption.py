@@ -3,7 +3,7 @@
 Read the flow from top to bottom: it is the method section.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,143 +13,83 @@ from prefect.artifacts import create_markdown_artifact
 
 from structures.errors import InputError
 from structures.species import Species
+from workflows.adsorption_calculation import AdsorptionRun, build_calculation
 from workflows.adsorption_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
+from workflows.adsorption_poses import search_poses, take_best_poses
 from workflows.adsorption_results import publish_results
-from workflows.adsorption_species import (
-    Variant,
-    build_all_species,
-    find_box,
-    find_fragments,
+from workflows.adsorption_species import build_all_species, list_pairs
+from workflows.adsorption_steps import (
+    Cell,
+    Wanted,
+    find_relaxation_cell,
     find_relaxation_settings,
-    list_relaxation_settings,
-    list_terms,
-    list_variants,
-    parse_reactions,
-    place,
+    find_slab_settings,
+    list_all_steps,
+    list_energies,
 )
-from workflows.calculators.electronic import build_electronic_spec, keep_telling_settings
+from workflows.adsorption_sums import FoundEnergies
+from workflows.calculators.electronic import build_electronic_spec
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
-from workflows.flow_run import FlowRun, read_structure_of
-from workflows.jobs.calculation import Calculation
+from workflows.flow_run import read_structure_of
 from workflows.jobs.durable import read_json, write_json
 from workflows.jobs.store import Finished, Store
 from workflows.prefect_stage import run_stage
 
-KEYS_FILE = "keys.json"
+SALT_FILE = "salt.json"
 
 
-class AdsorptionRun(FlowRun[TfsiAdsorptionConfig]):
-    """A run of the flow `tfsi-adsorption`."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Settings of the calculator."""
-        return dict(self.calculator.overrides)
-
-
-def relax_species(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, Species]:
-    """Relax each species of more than one atom by itself, in the box that all share.
+def relax_parts(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, Species]:
+    """Relax each molecule of more than one atom by itself, in the box that all share, and each slab in its cell.
 
     A real-space grid falsifies forces, since it does not move with the atoms; plane waves do not, and the images and
     the background that they bring hardly bend a molecule. So geometries are found in plane waves.
     """
     if not run.config.geometry.relax:
         return species
-    lengths_A = find_box(run.config, species=species, settings=run.settings)
-    geometry = run.config.geometry
-    wanted = {name: one for name, one in species.items() if len(one.atoms) > 1}
-    calculations = [
-        build_calculation(
+    geometry, calculations = run.config.geometry, {}
+    for name, one in species.items():
+        if len(one.atoms) == 1 or name in list_pairs(run.config):
+            continue
+        if one.atoms.pbc.any():
+            cell = Cell(one.atoms.cell.array, periodic=(True, True, False), is_slab=True)
+            changes = find_slab_settings(run.config, name=name, settings=run.settings, species=species)
+        else:
+            cell = find_relaxation_cell(run.config, settings=run.settings, start=species)
+            changes = find_relaxation_settings(run.settings)
+        calculations[name] = build_calculation(
             run,
-            with_images(place(one, lengths_A=lengths_A), run=run),
+            cell.place(one),
             label=f"relax {name}",
-            changes=find_relaxation_settings(run.settings),
+            changes=changes,
             force_tolerance_eV_per_A=geometry.force_tolerance_eV_per_A,
             max_steps=geometry.max_steps,
         )
-        for name, one in wanted.items()
-    ]
     relaxed = dict(species)
-    for name, finished in zip(wanted, run.compute(calculations), strict=True):
+    for name, finished in zip(calculations, run.compute(list(calculations.values())), strict=True):
         run.keep_key(f"relax {name}", finished)
-        relaxed[name] = replace(
-            species[name],
-            atoms=read_structure_of(finished, file="structure"),
-            source=f"{species[name].source}, relaxed",
-        )
+        atoms = read_structure_of(finished, file="structure")
+        atoms.pbc = species[name].atoms.pbc
+        relaxed[name] = replace(species[name], atoms=atoms, source=f"{species[name].source}, relaxed")
     return relaxed
 
 
-def with_images(one: Species, *, run: AdsorptionRun) -> Species:
-    """The species with periodic images, where it is relaxed in plane waves."""
-    if not find_relaxation_settings(run.settings):
-        return one
-    atoms = one.atoms.copy()
-    atoms.pbc = True
-    return replace(one, atoms=atoms)
-
-
-def compute_energies(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, dict[str, str]]:
-    """Energies of all terms in one box on one grid, for the answer and for each check; gives variant → term → key."""
-    terms = list_terms(parse_reactions(run.config), species=species)
-    variants, _ = list_variants(run.config, settings=run.settings)
-    wanted = []
-    for variant in variants:
-        lengths_A = find_box(run.config, species=species, settings=run.settings, less_vacuum_A=variant.less_vacuum_A)
-        wanted += [(variant, name, term.place(lengths_A=lengths_A)) for name, term in terms.items()]
+def compute_energies(run: AdsorptionRun, *, wanted: dict[str, Wanted]) -> dict[str, Finished]:
+    """Every energy of every step, for the answer and for each check, by its label."""
     calculations = [
-        build_calculation(run, placed, label=label(name, variant=variant), changes=variant.settings)
-        for variant, name, placed in wanted
+        build_calculation(run, one.species, label=name, changes=one.changes, analyses=one.analyses)
+        for name, one in wanted.items()
     ]
-    keys: dict[str, dict[str, str]] = {variant.name: {} for variant in variants}
-    for (variant, name, _), finished in zip(wanted, run.compute(calculations), strict=True):
-        keys[variant.name][name] = finished.key
-        run.keep_key(label(name, variant=variant), finished)
-    return keys
-
-
-def compute_deformations(
-    run: AdsorptionRun, *, species: dict[str, Species], relaxed: dict[str, Species]
-) -> dict[str, dict[str, str]]:
-    """What it costs to bend reactants into the shape that they have in the product, by the method of relaxations.
-
-    Both shapes have one charge and one box, so that images and background cancel.
-
-    Returns:
-        "bent", "relaxed" and, with a worse numerical parameter, "bent, check" and "relaxed, check" → term → key.
-    """
-    lengths_A = find_box(run.config, species=species, settings=run.settings)
-    pairs: dict[str, tuple[Species, Species]] = {}
-    for reaction in parse_reactions(run.config):
-        for fragment in find_fragments(reaction, species=relaxed):
-            own = relaxed[fragment.reactant]
-            if len(own.atoms) > 1:
-                bent = replace(own, atoms=relaxed[fragment.product].atoms[fragment.part])
-                pairs[fragment.name] = bent, own
-    wanted = [
-        (f"{shape}{check}", name, one, changes)
-        for check, changes in list_relaxation_settings(run.config, settings=run.settings).items()
-        for name, both in pairs.items()
-        for shape, one in zip(("bent", "relaxed"), both, strict=True)
-    ]
-    calculations = [
-        build_calculation(
-            run, with_images(place(one, lengths_A=lengths_A), run=run), label=f"{name}, {kind}", changes=changes
-        )
-        for kind, name, one, changes in wanted
-    ]
-    keys: dict[str, dict[str, str]] = {}
-    for (kind, name, _, _), finished in zip(wanted, run.compute(calculations), strict=True):
-        keys.setdefault(kind, {})[name] = finished.key
-        run.keep_key(f"{name}, {kind}", finished)
-    return keys
+    energies = dict(zip(wanted, run.compute(calculations), strict=True))
+    for name, finished in energies.items():
+        run.keep_key(name, finished)
+    return energies
 
 
 @prefect_flow(name="tfsi-adsorption", retries=0, persist_result=False, validate_parameters=False)
 def tfsi_adsorption(
     config: dict[str, Any], *, workdir: str, store: str, cores: int | None = None, salt: str = ""
 ) -> str:
-    """Energies of reactions: build, check, relax, compute, estimate the numerical error, report.
+    """Energies of reactions: build, check, relax, search poses, compute, estimate the numerical error, report.
 
     Args:
         config: as a TfsiAdsorptionConfig dumps it.
@@ -162,17 +102,30 @@ def tfsi_adsorption(
         Path of the report.
     """
     run = open_run_facts(config, workdir=workdir, store=store, cores=cores, salt=salt)
-    species = build_all_species(run.config)
-    relaxed = run_stage(relax_species, run, species=species)
-    energies = run_stage(compute_energies, run, species=relaxed)
-    deformations = run_stage(compute_deformations, run, species=species, relaxed=relaxed)
-    write_json(Path(workdir) / KEYS_FILE, {"energies": energies, "deformations": deformations, "all": run.keys})
-    answer, report_path = run_stage(publish, run, energies=energies, deformations=deformations)
+    write_json(run.workdir / SALT_FILE, {"salt": salt})
+    found = find_energies(run, run_stage=run_stage)
+    answer, report_path = run_stage(publish_results, run, found=found)
     create_markdown_artifact(f"{answer}\n\nReport: {report_path}", key="tfsi-adsorption")
     return str(report_path)
 
 
 flow = tfsi_adsorption
+
+
+def find_energies(run: AdsorptionRun, *, run_stage: Callable[..., Any]) -> FoundEnergies:
+    """All stages up to the energies; what the store has is not computed again.
+
+    Args:
+        run: what all stages share.
+        run_stage: calls a stage with its arguments: shown in Prefect, or plainly.
+    """
+    start = build_all_species(run.config)
+    parts = run_stage(relax_parts, run, species=start)
+    searches = run_stage(search_poses, run, species=parts, start=start)
+    species = take_best_poses(run, searches=searches, species=parts)
+    steps = list_all_steps(run.config, settings=run.settings, species=species, start=start)
+    energies = run_stage(compute_energies, run, wanted=list_energies(steps))
+    return FoundEnergies(species=species, searches=searches, steps=steps, energies=energies)
 
 
 def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:
@@ -181,32 +134,12 @@ def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:
     Raises:
         InputError: if the run has not come so far, or a result is gone.
     """
-    keys = read_json(Path(workdir) / KEYS_FILE)
-    if keys is None:
-        raise InputError(f"{workdir} has no finished energies yet. Go on with it: alkaliflow resume {workdir}")
-    run = open_run_facts(config, workdir=workdir, store=store)
-    run.keys.update(keys["all"])
-    _, report_path = publish(run, energies=keys["energies"], deformations=keys["deformations"])
-    return str(report_path)
-
-
-def publish(
-    run: AdsorptionRun, *, energies: dict[str, dict[str, str]], deformations: dict[str, dict[str, str]]
-) -> tuple[str, Path]:
-    """Sum up, and write results, tables and report."""
-
-    def read_all(keys: dict[str, dict[str, str]]) -> dict[str, dict[str, Finished]]:
-        return {group: {name: run.finished(key) for name, key in of.items()} for group, of in keys.items()}
-
-    return publish_results(
-        run.config,
-        settings=run.settings,
-        energies=read_all(energies),
-        deformations=read_all(deformations),
-        keys=run.keys,
-        workdir=run.workdir,
-        catalogue_directory=run.store.root / "catalogue",
-    )
+    noted = read_json(Path(workdir) / SALT_FILE)
+    if noted is None:
+        raise InputError(f"{workdir} has no energies yet. Go on with it: alkaliflow resume {workdir}")
+    run = replace(open_run_facts(config, workdir=workdir, store=store, salt=noted["salt"]), is_reading=True)
+    found = find_energies(run, run_stage=lambda stage, *parts, **named: stage(*parts, **named))
+    return str(publish_results(run, found=found)[1])
 
 
 def open_run_facts(
@@ -224,30 +157,3 @@ def open_run_facts(
         cores=cores,
         salt=salt,
     )
-
-
-def build_calculation(
-    run: AdsorptionRun,
-    one: Species,
-    *,
-    label: str,
-    changes: Mapping[str, Any],
-    **settings: Any,  # noqa: ANN401 (settings of the recipe)
-) -> Calculation:
-    """The energy of one species as a calculation, some settings of the calculator changed."""
-    spec = replace(run.calculator, overrides=keep_telling_settings(run.settings | dict(changes)))
-    return Calculation(
-        "electronic_energy",
-        structure=one.atoms,
-        calculator=spec,
-        settings=settings,
-        charge=one.charge,
-        multiplicity=one.multiplicity,
-        label=label,
-        **run.layout,
-    )
-
-
-def label(name: str, *, variant: Variant) -> str:
-    """Name of an energy for people."""
-    return f"{name}, {variant.name} check" if variant.name else name

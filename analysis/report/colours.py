@@ -11,7 +11,7 @@ ELEMENT_COLOURS = {
     "Sn": "#A9B4BD",
     "Pb": "#5C6770",
     "Zn": PURPLE,
-    "Li": VERMILLION,
+    "Li": PURPLE,
     "Na": YELLOW,
     "H": "#E8E8E8",
     "C": "#4D4D4D",
@@ -21,7 +21,8 @@ ELEMENT_COLOURS = {
     "S": YELLOW,
     "Ti": GREY,
     "Fe": "#8C5A2B",
-    "Co": PURPLE,
+    "Cu": "#C9803F",
+    "Co": "#6A3D9A",
 }
 REGION_COLOURS = {"potassium": ORANGE, "alloy": SKY, "anchor": "#5C6770"}
 SPARE_COLOURS = (GREEN, PURPLE, YELLOW, VERMILLION, BLUE, GREY)

@@ -81,7 +81,14 @@ def build_tables(results: Results) -> list[Table]:
         for name, section in sections.items()
         if (rows := [row for row in flatten(section) if row[1] != ABSENT])
     ]
-    tables = [*_observable_tables(results.observables), *_species_tables(results.observables), *tables]
+    observables = results.observables
+    tables = [
+        *_observable_tables(observables),
+        *_pose_tables(observables),
+        *_electron_tables(observables),
+        *_species_tables(observables),
+        *tables,
+    ]
     return [table for table in tables if table.rows]
 
 
@@ -103,6 +110,45 @@ def _species_tables(observables: dict[str, Any]) -> list[Table]:
         for name, one in species.items()
     )
     return [Table("Species", header, rows)]
+
+
+def _pose_tables(observables: dict[str, Any]) -> list[Table]:
+    """Poses of each adsorbed species, the lowest first."""
+    searches: dict[str, Any] = observables.get("poses") or {}
+    header = ("Pose", "Above the lowest / eV", "By the ranking / eV", "What became of it", "Closest", "/ Å")
+    return [
+        Table(
+            f"Poses of {name}: {search['n_poses']} built, {search['n_full']} by the full method",
+            header,
+            tuple(
+                (
+                    str(pose["name"]),
+                    format_number(pose["above_lowest_eV"], digits=3),
+                    format_number(pose["cheap_above_lowest_eV"], digits=3),
+                    ": ".join(filter(None, (pose["state"], pose["reason"]))),
+                    str(pose["closest_pair"]),
+                    format_number(pose["closest_A"], digits=3),
+                )
+                for pose in search["poses"]
+            ),
+        )
+        for name, search in searches.items()
+    ]
+
+
+def _electron_tables(observables: dict[str, Any]) -> list[Table]:
+    """Work functions, and centres of d bands."""
+    functions: dict[str, Any] = observables.get("work_functions") or {}
+    bands: dict[str, Any] = observables.get("band_centres") or {}
+    rows = tuple(
+        (name, *(format_number(one[key], digits=3) for key in ("upper_eV", "lower_eV", "flatness_eV")))
+        for name, one in functions.items()
+    )
+    centres = tuple((name, format_number(one["centre_eV"], digits=3)) for name, one in bands.items() if one)
+    return [
+        Table("Work functions", ("Slab", "Upper face / eV", "Lower face / eV", "Vacuum flat to / eV"), rows),
+        Table("Centres of d bands", ("Species", "From the Fermi level / eV"), centres),
+    ]
 
 
 def build_provenance_tables(results: Results) -> list[Table]:

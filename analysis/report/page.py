@@ -60,6 +60,7 @@ def build_report_html(results: Results, *, viewer: ViewerData | None) -> str:
             labels={name: case.label for name, case in shown.cases.items()} if shown else {},
             legend=[(element, element_colour(element)) for element in elements],
             has_cores=shown is not None and any(case.core_track_A is not None for case in shown.cases.values()),
+            has_names=shown is not None and any(case.frame_names for case in shown.cases.values()),
             thinned=shown is not viewer,
             plots=plots,
             plot_json=_dump([_plot_json(plot) for plot in plots]),

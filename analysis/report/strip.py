@@ -20,6 +20,7 @@ ELEVATION_DEG = 14.0
 AZIMUTHS_DEG = tuple(range(12, 40, 4))
 N_LAYERS = 14
 MAX_ATOMS = 8000
+MOST_POSES = 6
 MOBILE_REGION = "potassium"
 
 
@@ -42,10 +43,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture: its SVG, its time, and a description for those who do not see it."""
+    """One picture: its SVG, its moment and time, and a description for those who do not see it; poses have no time."""
 
     svg: Markup
-    time_ps: float
+    time_ps: float | None
     moment: str
     alt: str
 
@@ -93,7 +94,9 @@ def _build_rotation(azimuth_deg: float) -> NDArray[np.float64]:
 
 
 def pick_frames(case: ViewerCase) -> list[int]:
-    """Frames of start, middle and end, without repeats."""
+    """Frames of start, middle and end, without repeats; of poses the first ones."""
+    if case.frame_names:
+        return list(range(min(len(case.frame_names), MOST_POSES)))
     last = len(case.time_ps) - 1
     return sorted({0, last // 2, last})
 
@@ -105,9 +108,10 @@ def draw_strip(viewer: ViewerData) -> dict[str, list[Panel]]:
     strip: dict[str, list[Panel]] = {}
     for name, case in viewer.cases.items():
         frames = pick_frames(case)
+        moments = [case.frame_names[frame] for frame in frames] if case.frame_names else names[len(frames)]
         strip[name] = [
             _draw_panel(case, frame=frame, camera=camera, moment=moment, identity=f"{name}-{frame}")
-            for frame, moment in zip(frames, names[len(frames)], strict=True)
+            for frame, moment in zip(frames, moments, strict=True)
         ]
     return strip
 
@@ -133,8 +137,9 @@ def _draw_panel(case: ViewerCase, *, frame: int, camera: Camera, moment: str, id
     groups = _group_atoms(picture, elements=elements, chosen=~inside, camera=camera)
     xray = _group_atoms(picture, elements=elements, chosen=inside, camera=camera)
     lines = _project_cores(case, frame=frame, camera=camera)
-    time_ps = float(case.time_ps[frame])
-    alt = f"{case.label} at {moment}, {time_ps:.4g} ps: {len(case.elements)} atoms seen from the side"
+    time_ps = None if case.frame_names else float(case.time_ps[frame])
+    when = moment if time_ps is None else f"{moment}, {time_ps:.4g} ps"
+    alt = f"{case.label} at {when}: {len(case.elements)} atoms seen from the side"
     if (inside_count := count_inside(case, frame=frame)) or MOBILE_REGION in case.regions:
         alt += f"; {inside_count} {MOBILE_REGION} atoms are inside the solid"
     if lines:

@@ -31,6 +31,7 @@ class ViewerCase:
         time_ps: time of each frame, shape (n_frames,), in ps.
         core_track_A: x, y of the dislocation cores in each frame, shape (n_frames, n_cores, 2), in Å; None without any.
         core_signs: +1 or −1 for the sense of each core; None if unknown.
+        frame_names: of frames that are no moments in time, such as poses of an adsorbate; empty for a trajectory.
         line_z_range_A: lowest and highest z of the solid that the dislocation lines run through, in Å.
     """
 
@@ -43,6 +44,7 @@ class ViewerCase:
     core_track_A: NDArray[np.floating[Any]] | None = None
     line_z_range_A: tuple[float, float] = (0.0, 0.0)
     core_signs: tuple[int, ...] | None = None
+    frame_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shapes and numbers."""
@@ -58,6 +60,8 @@ class ViewerCase:
             raise InputError(f"{self.label!r} has {len(self.regions)} regions for {n_atoms} atoms, needs one an atom")
         if not np.isfinite(self.positions_A).all():
             raise InputError(f"positions_A of {self.label!r} holds NaN or infinity: the dynamics has blown up there")
+        if self.frame_names and len(self.frame_names) != n_frames:
+            raise InputError(f"{self.label!r} has {len(self.frame_names)} frame names for {n_frames} frames")
         track = None if self.core_track_A is None else np.shape(self.core_track_A)
         if track is not None and (len(track), track[0], track[-1]) != (3, n_frames, 2):
             raise InputError(f"core_track_A of {self.label!r} has shape {track}, needs {(n_frames, 'n_cores', 2)}")
@@ -70,6 +74,7 @@ class ViewerCase:
             self,
             positions_A=np.asarray(self.positions_A)[keep],
             time_ps=np.asarray(self.time_ps)[keep],
+            frame_names=tuple(self.frame_names[index] for index in keep) if self.frame_names else (),
             core_track_A=track,
         )
 
@@ -136,6 +141,7 @@ def build_viewer_json(viewer: ViewerData) -> list[dict[str, Any]]:
                 "region_of": [regions.index(region) for region in case.regions],
                 "step_A": step_A,
                 "frames": frames,
+                "frame_names": list(case.frame_names),
                 "time_ps": [float(f"{time:.6g}") for time in case.time_ps],
                 "cell_A": np.round(np.asarray(case.cell_A, dtype=float), 3).tolist(),
                 # A frame in which no core was found keeps a gap.

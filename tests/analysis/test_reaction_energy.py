@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from analysis.reaction_energy import SpeciesEnergy, build_reaction_energy, check_one_method, compute_reaction_energy
+from analysis.reaction_energy import (
+    SpeciesEnergy,
+    build_reaction_energy,
+    check_one_method,
+    compute_reaction_energy,
+    join_steps,
+)
 from structures.errors import InputError
 from structures.reaction import parse_reaction
 
@@ -88,3 +94,27 @@ def test_dispersion_is_a_part_of_the_answer() -> None:
         for name, value, part in (("Li+", 5.0, 0.0), ("F-", -4.0, -0.01), ("LiF", -7.0, -0.05))
     }
     assert build_reaction_energy(PAIR, energies=base).dispersion_eV == pytest.approx(-0.04, rel=1e-9)
+
+
+def test_steps_add_up_with_their_errors_and_the_electron() -> None:
+    reaction = parse_reaction("slab + X- -> X@slab + e-")
+    base = {"slab": energy(-30.0), "X": energy(-2.0), "X@slab": energy(-33.0)}
+    worse = base | {"X@slab": energy(-32.95)}
+    binding = build_reaction_energy(
+        parse_reaction("slab + X -> X@slab"),
+        energies=base,
+        variants=[("cut-off", "lower", worse)],
+        unchecked=("layers",),
+    )
+    alone = {"X-": energy(-5.0, cell_A=[12.0] * 3), "X": energy(-2.0, cell_A=[12.0] * 3)}
+    charging = build_reaction_energy(parse_reaction("X- -> X"), energies=alone)
+    found = join_steps(reaction, steps={"adsorption": binding, "charging": charging}, electron_eV=-2.9)
+    assert found.energy_eV == pytest.approx(-33.0 + 30.0 + 5.0 - 2.9, rel=1e-12)
+    assert [error.name for error in found.errors] == ["cut-off"]
+    assert found.errors[0].shift_eV == pytest.approx(0.05, rel=1e-9)
+    assert found.errors[0].energy_eV == pytest.approx(found.energy_eV + 0.05, rel=1e-12)
+    assert found.unchecked == ("layers",)
+    with pytest.raises(InputError, match="is a choice"):
+        join_steps(reaction, steps={"adsorption": binding, "charging": charging})
+    bent = build_reaction_energy(parse_reaction("A -> B"), energies={"A": energy(0.0), "B": energy(0.2)})
+    assert join_steps(parse_reaction("A -> B"), steps={"deformation": bent}).deformation_eV == pytest.approx(0.2)

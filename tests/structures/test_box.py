@@ -33,7 +33,7 @@ def test_the_box_holds_all_with_vacuum_and_fits_the_grid() -> None:
     steps = lengths_A / (0.2 * GRID_MULTIPLE)
     np.testing.assert_allclose(steps, np.round(steps), rtol=0, atol=1e-9)
     for one in molecules:
-        boxed = put_in_box(one, lengths_A=lengths_A)
+        boxed = put_in_box(one, lattice_A=np.diag(lengths_A))
         assert not boxed.pbc.any()
         assert boxed.positions.min() >= 4.0 - 1e-9
         assert (lengths_A - boxed.positions).min() >= 4.0 - 1e-9

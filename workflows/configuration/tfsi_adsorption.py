@@ -5,17 +5,24 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from structures.errors import InputError
-from structures.reaction import parse_reaction
+from structures.reaction import ARROW, parse_reaction
 from structures.species import ELECTRON
 from workflows.calculators.electronic import Protocol
+from workflows.configuration.adsorption_sections import PosesSection, SubstrateSection
 from workflows.configuration.sections import ConfigModel, Positive, ResourcesSection
+
+DEFAULT_REACTIONS = ("Li+ + TFSI- -> LiTFSI", "Li + TFSI -> LiTFSI")
+ON = "@"  # LiTFSI@Li(001): adsorbed on
+
+HYDROGEN_ELECTRODE_EV = 4.44
+LITHIUM_ELECTRODE_V = -3.04
 
 Charge = Annotated[int, Field(ge=-20, le=20)]
 Multiplicity = Annotated[int, Field(ge=1, le=101)]
 
 
 class SpeciesSection(ConfigModel):
-    """A species of your own: a file or a SMILES, with charge and spin."""
+    """A species of your own (a file or a SMILES), or charge and spin for one that is known."""
 
     file: str | None = Field(
         default=None,
@@ -31,11 +38,15 @@ class SpeciesSection(ConfigModel):
 
     @model_validator(mode="after")
     def check_source(self) -> Self:
-        """Exactly one source of the geometry."""
-        if (self.file is None) == (self.smiles is None):
-            found = "neither" if self.file is None else "both"
-            raise ValueError(f"{found} of file and smiles is given, needs one of them. Set it, e.g. smiles: CO.")
+        """At most one source of the geometry."""
+        if self.file is not None and self.smiles is not None:
+            raise ValueError("both of file and smiles are given, needs one of them. Set it, e.g. smiles: CO.")
         return self
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the geometry comes from elsewhere: built in, or an adsorbate on a substrate."""
+        return self.file is None and self.smiles is None
 
 
 class ElectronicCalculatorSection(ConfigModel):
@@ -67,21 +78,25 @@ class ChecksSection(ConfigModel):
     """How the numerical error is estimated: each parameter is made worse in turn, and the answer computed again."""
 
     grid_factor: Annotated[float, Field(ge=1, le=2)] = Field(
-        default=1.1, description="coarser grid (gpaw); 1: not checked"
+        default=1.1, description="coarser grid, fewer plane waves by its square (gpaw); 1: not checked"
     )
     box_A: Annotated[float, Field(ge=0, le=10)] = Field(
         default=1.0, description="less vacuum on each side (gpaw); 0: not checked"
     )
+    k_points: bool = Field(default=True, description="one division more along both axes of a slab")
     basis: str | None = Field(default="def2-svpd", description="smaller basis (pyscf); null: not checked")
 
 
 class ElectronSection(ConfigModel):
     """The energy of an electron that takes part in a reaction."""
 
-    reference: Literal["vacuum", "work-function"] = Field(
-        default="vacuum", description="vacuum: 0 eV; work-function: minus that of the electrode that gives it"
+    reference: Literal["vacuum", "work-function", "fermi-level", "lithium"] = Field(
+        default="vacuum",
+        description="vacuum: 0 eV; work-function: minus that of the electrode that gives it; fermi-level: the same, "
+        "computed for the slab of the reaction; lithium: an electrode at potential_V against Li/Li+",
     )
     work_function_eV: Positive | None = Field(default=None, le=10, description="of the electrode")
+    potential_V: float = Field(default=0.0, ge=-5, le=10, description="of the electrode against Li/Li+")
 
     @model_validator(mode="after")
     def check_work_function(self) -> Self:
@@ -94,46 +109,87 @@ class ElectronSection(ConfigModel):
         return self
 
     @property
-    def energy_eV(self) -> float:
-        """Energy of one electron on the scale of the vacuum level."""
+    def energy_eV(self) -> float | None:
+        """Energy of one electron on the scale of the vacuum level; None if it is to be computed.
+
+        Source:
+            10.1351/pac198658070955 (the standard hydrogen electrode lies 4.44 eV below the vacuum), and −3.04 V for
+            Li/Li⁺ against it, 10.1063/1.555839
+        """
+        if self.reference == "lithium":
+            return -(HYDROGEN_ELECTRODE_EV + LITHIUM_ELECTRODE_V + self.potential_V)
+        if self.reference == "fermi-level":
+            return None
         return 0.0 if self.work_function_eV is None else -self.work_function_eV
 
 
 class TfsiAdsorptionConfig(ConfigModel):
     """Energies of reactions between ions, pairs and molecules, from electronic structure."""
 
+    adsorbate: str | None = Field(
+        default=None, description="with substrate: short for the reaction substrate + adsorbate -> adsorbate@substrate"
+    )
+    substrate: str | None = Field(default=None, description="a slab or a molecule, e.g. Li(001), TiN(111)-N, CoPc")
     reactions: tuple[str, ...] = Field(
-        default=("Li+ + TFSI- -> LiTFSI", "Li + TFSI -> LiTFSI"),
+        default=DEFAULT_REACTIONS,
         min_length=1,
-        description="sums of species; the electron is e-",
+        description="sums of species; the electron is e-, and LiTFSI@Li(001) is LiTFSI adsorbed on Li(001)",
     )
     species: dict[str, SpeciesSection] = Field(
         default_factory=dict, description="species of your own, by the name that reactions use"
     )
+    substrates: dict[str, SubstrateSection] = Field(
+        default_factory=dict, description="slabs of your own, by the name that reactions use"
+    )
+    poses: PosesSection = Field(default=PosesSection(), description="how poses of an adsorbate are searched")
     calculator: ElectronicCalculatorSection = Field(
         default=ElectronicCalculatorSection(), description="what gives the energies"
     )
     geometry: GeometrySection = Field(default=GeometrySection(), description="box and relaxation")
     checks: ChecksSection = Field(default=ChecksSection(), description="how the numerical error is estimated")
     electron: ElectronSection = Field(default=ElectronSection(), description="energy of an electron in a reaction")
+    analyses: tuple[Literal["bader", "density-difference", "density-of-states"], ...] = Field(
+        default=(), description="made beside the energies (gpaw); Hirshfeld charges and work functions always are"
+    )
     resources: ResourcesSection = Field(default=ResourcesSection(), description="what the run may use of this machine")
+
+    @model_validator(mode="after")
+    def check_short_form(self) -> Self:
+        """Adsorbate and substrate go together."""
+        if (self.adsorbate is None) != (self.substrate is None):
+            lacking = "adsorbate" if self.adsorbate is None else "substrate"
+            raise ValueError(
+                f"{lacking} is null, but the other of adsorbate and substrate is given. Set both, or none."
+            )
+        return self
 
     @model_validator(mode="after")
     def check_reactions(self) -> Self:
         """Each reaction can be read, and no species of the user's bears the electron's name."""
-        for text in self.reactions:
+        for text in self.all_reactions:
             try:
                 parse_reaction(text)
             except InputError as error:
                 raise ValueError(str(error)) from None
         if ELECTRON in self.species:
             raise ValueError(f"species names {ELECTRON}, which is the electron. Choose another name.")
+        both = set(self.species) & set(self.substrates)
+        if both:
+            raise ValueError(f"{min(both)} is both in species and in substrates. Choose another name for one.")
         return self
+
+    @property
+    def all_reactions(self) -> tuple[str, ...]:
+        """The reactions, and the one that adsorbate and substrate are short for; that one alone, if none is written."""
+        if self.adsorbate is None:
+            return self.reactions
+        short = f"{self.substrate} + {self.adsorbate} {ARROW} {self.adsorbate}{ON}{self.substrate}"
+        return (short,) if self.reactions == DEFAULT_REACTIONS else (*self.reactions, short)
 
     @property
     def species_names(self) -> tuple[str, ...]:
         """Every species of the reactions but the electron, in order."""
-        named = [name for text in self.reactions for name in parse_reaction(text).coefficients if name != ELECTRON]
+        named = [name for text in self.all_reactions for name in parse_reaction(text).coefficients if name != ELECTRON]
         return tuple(dict.fromkeys(named))
 
 

@@ -24,6 +24,8 @@ class Request(BaseModel):
         force_tolerance_eV_per_A: relax until all forces are below; None: the structure as it is.
         max_steps: of the relaxation.
         forces: whether forces are wanted; always in a relaxation.
+        accept_unconverged: whether a relaxation that ran out of steps is an answer.
+        analyses: what is written beside the energy: hirshfeld, density, density-of-states, potential.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,8 @@ class Request(BaseModel):
     force_tolerance_eV_per_A: float | None = None
     max_steps: int = 200
     forces: bool = True
+    accept_unconverged: bool = False
+    analyses: tuple[str, ...] = ()
 
 
 class Answer(BaseModel):
@@ -52,7 +56,9 @@ class Answer(BaseModel):
         method: what two energies must agree in to be subtracted.
         n_scf: SCF cycles of the last energy.
         n_steps: of the relaxation.
+        is_relaxed: whether a relaxation got below its tolerance; None without one.
         helped: what a stubborn SCF was given before it converged.
+        analyses: what the analyses gave, beside their files.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -68,7 +74,9 @@ class Answer(BaseModel):
     method: dict[str, Any] = {}
     n_scf: int = 0
     n_steps: int = 0
+    is_relaxed: bool | None = None
     helped: str = ""
+    analyses: dict[str, Any] = {}
 
 
 def write_request(directory: Path, request: Request, *, atoms: Atoms) -> None:

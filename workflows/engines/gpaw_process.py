@@ -15,7 +15,8 @@ from gpaw.analyse.hirshfeld import HirshfeldPartitioning
 from structures.box import GRID_MULTIPLE
 from workflows.engines.dispersion import add_dispersion, split_dispersion
 from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
-from workflows.engines.electronic_relaxation import FINAL_FILE, relax_atoms
+from workflows.engines.electronic_relaxation import FINAL_FILE, explain_unrelaxed, relax_atoms
+from workflows.engines.gpaw_analyses import write_analyses
 
 _MAX_ITERATIONS = 150
 _MONOPOLE_TO_QUADRUPOLE = 9
@@ -35,14 +36,14 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
         stage: how much help the SCF gets, 0 for none.
     """
     settings = request.settings
-    is_polarised = request.multiplicity > 1
-    is_molecule = tuple(settings["k_points"]) == (1, 1, 1)
+    is_polarised = has_spins(request, atoms=atoms)
+    is_at_gamma = tuple(settings["k_points"]) == (1, 1, 1)
     _, fraction, n_old, max_iterations = _HELP[stage]
     arguments: dict[str, Any] = {
         "xc": settings["xc"],
         "charge": request.charge,
         "spinpol": is_polarised,
-        "symmetry": "off" if is_molecule else {},
+        "symmetry": "off" if is_at_gamma else {},
         "convergence": {"energy": 1e-5, "density": 1e-4},
         "maxiter": max_iterations,
         "mixer": (MixerSum if is_polarised else Mixer)(fraction, n_old, 50 if atoms.pbc.any() else 1),
@@ -56,10 +57,10 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
         arguments["basis"] = settings["basis"]
     if atoms.pbc.any():
         arguments["kpts"] = {"size": settings["k_points"], "gamma": True}
-    occupations: dict[str, Any] = {"name": "fermi-dirac", "width": settings["smearing_eV"]}
-    if is_polarised and is_molecule:
-        occupations["fixmagmom"] = True
-    arguments["occupations"] = occupations
+    arguments["occupations"] = {"name": "fermi-dirac", "width": settings["smearing_eV"], "fixmagmom": is_polarised}
+    if atoms.pbc.tolist() == [True, True, False]:
+        # Without it the two faces of a slab are held at one potential, or see each other through the vacuum.
+        arguments["poissonsolver"] = {"dipolelayer": "xy"}
     if not atoms.pbc.any():
         # Open boundaries: the potential of a charge falls off as 1/r, so its moments are solved for apart.
         arguments["poissonsolver"] = {
@@ -68,6 +69,11 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
             "moment_corrections": 9,
         }
     return arguments
+
+
+def has_spins(request: Request, *, atoms: Atoms) -> bool:
+    """Whether spins are told apart: unpaired electrons, or moments that the structure brings and that cancel."""
+    return request.multiplicity > 1 or bool(atoms.get_initial_magnetic_moments().any())
 
 
 def find_grid(atoms: Atoms, *, spacing_A: float) -> tuple[int, int, int]:
@@ -91,15 +97,16 @@ def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
         calculator: Any = GPAW(**build_arguments(request, atoms=atoms, stage=stage), txt=str(directory / LOG_FILE))
         atoms.calc = add_dispersion(calculator, settings=request.settings)
         try:
-            n_steps = relax_atoms(atoms, request=request, directory=directory)
+            n_steps, is_relaxed = relax_atoms(atoms, request=request, directory=directory)
             atoms.get_potential_energy()
         except KohnShamConvergenceError as error:
             trouble = str(error)
             continue
-        if n_steps is None:
-            reason = f"forces were not below {request.force_tolerance_eV_per_A} eV/Å after {request.max_steps} steps"
+        if reason := explain_unrelaxed(request, is_relaxed=is_relaxed):
             return Answer(status="unconverged", reason=reason)
-        return describe(request, atoms=atoms, calculator=calculator, n_steps=n_steps, helped=help_given)
+        answer = describe(request, atoms=atoms, calculator=calculator, helped=help_given)
+        found = write_analyses(calculator, atoms=atoms, directory=directory, wanted=request.analyses)
+        return answer.model_copy(update={"n_steps": n_steps, "is_relaxed": is_relaxed, "analyses": found})
     reason = f"the SCF of {atoms.symbols.formula} did not converge, also with {_HELP[-1][0]}: {trouble}"
     return Answer(status="unconverged", reason=reason)
 
@@ -109,17 +116,17 @@ def describe(
     *,
     atoms: Atoms,
     calculator: Any,  # noqa: ANN401 (GPAW is untyped)
-    n_steps: int,
     helped: str,
 ) -> Answer:
     """What a converged calculation found."""
     settings = request.settings
-    is_polarised = request.multiplicity > 1
+    is_polarised = has_spins(request, atoms=atoms)
     charges = HirshfeldPartitioning(calculator).get_charges() if not atoms.pbc.any() else None
     homo_eV, lumo_eV = calculator.get_homo_lumo()
     gap_eV = float(lumo_eV - homo_eV)
     energy_eV, dispersion_eV = split_dispersion(atoms)
-    forces = atoms.get_forces() if request.forces or request.force_tolerance_eV_per_A is not None else None
+    is_wanted = request.forces or request.force_tolerance_eV_per_A is not None
+    forces = atoms.get_forces(apply_constraint=False) if is_wanted else None
     return Answer(
         status="done",
         energy_eV=energy_eV,
@@ -142,7 +149,6 @@ def describe(
             "setups": {setup.symbol: setup.fingerprint for setup in calculator.setups},
         },
         n_scf=int(calculator.get_number_of_iterations()),
-        n_steps=n_steps,
         helped=helped,
     )
 

@@ -14,7 +14,7 @@ from pyscf import dft, gto
 
 from workflows.engines.dispersion import add_dispersion, split_dispersion
 from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
-from workflows.engines.electronic_relaxation import FINAL_FILE, relax_atoms
+from workflows.engines.electronic_relaxation import FINAL_FILE, explain_unrelaxed, relax_atoms
 
 
 class ScfError(RuntimeError):
@@ -80,14 +80,14 @@ def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
     calculator = PyscfCalculator(request, log=directory / LOG_FILE)
     atoms.calc = add_dispersion(calculator, settings=request.settings)
     try:
-        n_steps = relax_atoms(atoms, request=request, directory=directory)
+        n_steps, is_relaxed = relax_atoms(atoms, request=request, directory=directory)
         energy_eV, dispersion_eV = split_dispersion(atoms)
     except ScfError as error:
         return Answer(status="unconverged", reason=str(error))
-    if n_steps is None:
-        reason = f"forces were not below {request.force_tolerance_eV_per_A} eV/Å after {request.max_steps} steps"
+    if reason := explain_unrelaxed(request, is_relaxed=is_relaxed):
         return Answer(status="unconverged", reason=reason)
-    forces = atoms.get_forces() if request.forces or request.force_tolerance_eV_per_A is not None else None
+    is_wanted = request.forces or request.force_tolerance_eV_per_A is not None
+    forces = atoms.get_forces(apply_constraint=False) if is_wanted else None
     settings = request.settings
     return Answer(
         status="done",
@@ -106,6 +106,7 @@ def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
         },
         n_scf=int(getattr(calculator.field, "cycles", 0) or 0),
         n_steps=n_steps,
+        is_relaxed=is_relaxed,
         helped=calculator.helped,
     )
 

@@ -25,6 +25,8 @@ class ElectronicEnergySettings(BaseModel):
     force_tolerance_eV_per_A: float | None = Field(default=None, gt=0)
     max_steps: int = Field(default=200, gt=0)
     forces: bool = True
+    accept_unconverged: bool = False
+    analyses: tuple[str, ...] = ()
 
 
 def run_electronic_energy(calculation: Calculation, workspace: Workspace) -> Outcome:
@@ -62,10 +64,14 @@ def run_electronic_energy(calculation: Calculation, workspace: Workspace) -> Out
     values: dict[str, Any] = answer.model_dump(exclude={"status", "reason", "forces_eV_per_A"})
     values["n_atoms"] = len(structure)
     if answer.forces_eV_per_A is not None:
-        values["largest_force_eV_per_A"] = float(np.linalg.norm(answer.forces_eV_per_A, axis=1).max())
+        fixed = [index for constraint in structure.constraints for index in constraint.index]
+        free = np.delete(np.asarray(answer.forces_eV_per_A), fixed, axis=0)
+        values["largest_force_eV_per_A"] = float(np.linalg.norm(free, axis=1).max(initial=0.0))
         # zero in truth: what is left tells how far a grid that does not move with the atoms falsifies the forces
         values["net_force_eV_per_A"] = float(np.linalg.norm(np.sum(answer.forces_eV_per_A, axis=0)))
-    return Outcome(values=values, files={"structure": FINAL_FILE, "log": LOG_FILE})
+    files = {"structure": FINAL_FILE, "log": LOG_FILE}
+    files |= {path.stem: path.name for path in sorted(workspace.directory.glob("*.npz"))}
+    return Outcome(values=values, files=files)
 
 
 def estimate_memory_MB(calculation: Calculation) -> float:

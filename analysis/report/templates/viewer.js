@@ -3,7 +3,7 @@
 (() => {
   const { find, inflate, loadScript, cssValue, onThemeChange } = alkaliflow;
   const FRAMES_PER_SECOND = 12;
-  const SOLID = new Set(["alloy", "anchor"]);
+  const SOLID = new Set(["alloy", "anchor", "substrate"]);
   let data = null;
   let scenes = [];
   let frame = 0;
@@ -78,8 +78,9 @@
   function render() {
     for (const scene of scenes) { moveAtoms(scene); scene.viewer.render(); }
     find("viewer-frame").value = frame;
-    const time = data.cases[0].time_ps[Math.min(frame, data.cases[0].time_ps.length - 1)];
-    find("viewer-time").textContent = `${time.toPrecision(4)} ps`;
+    const { item } = scenes[0];
+    const n = Math.min(frame, item.time_ps.length - 1);
+    find("viewer-time").textContent = item.frame_names[n] ?? `${item.time_ps[n].toPrecision(4)} ps`;
   }
 
   function restyle() {

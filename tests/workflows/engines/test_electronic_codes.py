@@ -30,7 +30,7 @@ def compute(
 ) -> Answer:
     directory.mkdir(parents=True, exist_ok=True)
     spec = build_electronic_spec(code, protocol="moderate", overrides=overrides)
-    boxed = put_in_box(atoms, lengths_A=np.array([8.0, 8.0, 9.6])) if code == "gpaw" else atoms
+    boxed = put_in_box(atoms, lattice_A=np.diag([8.0, 8.0, 9.6])) if code == "gpaw" else atoms
     request = Request(
         code=code,
         settings=dict(spec.overrides),

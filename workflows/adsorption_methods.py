@@ -1,0 +1,108 @@
+"""The method section of a run of `tfsi-adsorption`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.reaction_energy import ReactionEnergy
+from workflows.adsorption_sums import FoundEnergies
+from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+
+
+def describe_methods(
+    config: TfsiAdsorptionConfig,
+    *,
+    settings: Mapping[str, Any],
+    reactions: Sequence[ReactionEnergy],
+    found: FoundEnergies,
+) -> tuple[str, ...]:
+    """Paragraphs for a method section."""
+    kinds = {step.kind for steps in found.steps for step in steps}
+    paragraphs = [describe_code(config, settings=settings), describe_geometry(config, settings=settings)]
+    if "adsorption" in kinds:
+        paragraphs.append(describe_slabs(config, settings=settings, found=found))
+    if found.searches:
+        paragraphs.append(describe_poses(config, found=found))
+    return (" ".join(paragraphs), describe_sums(reactions, kinds=kinds))
+
+
+def describe_code(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) -> str:
+    """What the energies were computed with."""
+    if config.calculator.name == "gpaw":
+        expansion = {
+            "fd": f"on a real-space grid with a spacing of {settings['spacing_A']:g} Å",
+            "lcao": f"in atomic orbitals ({settings['basis']}) with a grid spacing of {settings['spacing_A']:g} Å",
+        }[str(settings["mode"])]
+        how = (
+            f"Energies were computed with the projector augmented-wave method as implemented in GPAW, {expansion}. All "
+            f"molecules were put in the middle of one box with open boundaries, at least {config.geometry.vacuum_A:g} "
+            "Å from its walls; the monopole, dipole and quadrupole of the density were taken out of the Poisson "
+            "equation and added back in closed form."
+        )
+    else:
+        how = f"Energies were computed with Gaussian basis sets ({settings['basis']}) as implemented in PySCF."
+    dispersion = {"none": "No dispersion correction was added", "d3zero": "D3 dispersion with zero damping was added"}
+    d3 = dispersion.get(str(settings["dispersion"]), "D3 dispersion with Becke-Johnson damping was added")
+    return f"{how} The functional was {settings['xc']}. {d3}."
+
+
+def describe_geometry(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) -> str:
+    """Where the geometries are from."""
+    if not config.geometry.relax:
+        return "Geometries were taken as given."
+    in_plane_waves = f"in plane waves up to {settings.get('cutoff_eV', 0):g} eV in the same box, with periodic images,"
+    where = in_plane_waves if settings.get("mode") == "fd" else "with the same method"
+    tolerance = f"{config.geometry.force_tolerance_eV_per_A:g} eV/Å"
+    return f"Each molecule was relaxed {where} until forces were below {tolerance}."
+
+
+def describe_slabs(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any], found: FoundEnergies) -> str:
+    """How slabs were computed."""
+    step = next(step for steps in found.steps for step in steps if step.kind == "adsorption")
+    own = {**settings, **step.settings}
+    expansion = f"plane waves up to {own['cutoff_eV']:g} eV" if own["mode"] == "pw" else "atomic orbitals"
+    divisions = " x ".join(str(number) for number in own["k_points"][:2])
+    relaxed = ", relaxed with their lower planes fixed," if config.geometry.relax else ""
+    slabs = [
+        f"{one.name} ({one.source})" for one in found.species.values() if one.atoms.pbc.any() and "@" not in one.name
+    ]
+    return (
+        f"Slabs{relaxed} were {'; '.join(slabs)}. Their energies, and those of molecules that lie on them, were "
+        f"computed in {expansion} with {divisions} k-points ({step.terms[0].name}) that include Γ, a Fermi-Dirac width "
+        f"of {own['smearing_eV']:g} eV and a dipole correction along the normal, all in one cell."
+    )
+
+
+def describe_poses(config: TfsiAdsorptionConfig, *, found: FoundEnergies) -> str:
+    """How poses were found."""
+    counts = "; ".join(f"{len(search.poses)} of {name}" for name, search in found.searches.items())
+    ranking = (
+        "ranked by their energies in a small basis of atomic orbitals, and the best "
+        f"{config.poses.keep} taken to the full method"
+        if config.poses.screening == "lcao"
+        else f"of which the first {config.poses.keep} were taken to the full method"
+    )
+    return (
+        "Poses were built at the sites that the symmetry of the substrate tells apart, with up to "
+        f"{config.poses.orientations} orientations spread evenly over all rotations ({counts}; those with overlaps and "
+        f"doubles left out), {ranking}."
+    )
+
+
+def describe_sums(reactions: Sequence[ReactionEnergy], *, kinds: set[str]) -> str:
+    """What was subtracted from what, and how the numerical error was found."""
+    sums = [f"{reaction.statement}." for reaction in reactions]
+    if "joining" in kinds:
+        sums.append(
+            "Where reactants join to one product, they were computed where they lie in it, so that the error of the "
+            "grid cancels, and what it costs to bend them into that shape was computed by the method of relaxations."
+        )
+    if "charging" in kinds:
+        sums.append(
+            "An ion took part as a neutral species in the cell of the slab, and as an electron; what its charge costs "
+            "was computed in open boundaries."
+        )
+    sums.append(
+        "The numerical error is the sum of the sizes of the shifts of ΔE when each numerical parameter is made worse "
+        "in turn (k-points: denser); the error of the functional, zero-point energies and entropies are not in it."
+    )
+    return " ".join(sums)

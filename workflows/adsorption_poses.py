@@ -1,0 +1,216 @@
+"""Poses of adsorbates: ranked by a cheap method, the best ones taken to the full one, the lowest kept, all reported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from analysis.adsorbed_state import AdsorbedState, name_state
+from analysis.ranking import FEWEST, RankingCheck, compare_rankings
+from structures.errors import ConvergenceError
+from structures.poses import Pose
+from structures.species import Species
+from workflows.adsorption_calculation import AdsorptionRun, build_calculation
+from workflows.adsorption_species import build_adsorbed, build_all_poses, list_pairs
+from workflows.adsorption_steps import Cell, find_relaxation_cell, find_relaxation_settings, find_slab_settings
+from workflows.flow_run import read_structure_of
+from workflows.jobs.store import Failed, Finished
+
+SCREENING_SETTINGS: dict[str, Any] = {"mode": "lcao", "basis": "szp(dzp)", "spacing_A": 0.25}
+
+
+@dataclass(frozen=True, eq=False)
+class TriedPose:
+    """A pose and what became of it.
+
+    Attributes:
+        name: site and number of the orientation.
+        start: before relaxation.
+        cheap_eV: energy of the ranking; None if there was none, or it failed.
+        energy_eV: by the full method; None if it was not among the best, or failed.
+        atoms: in the end.
+        key: of the full calculation, or of the cheap one.
+        state: what became of the adsorbate; None without the full method.
+        is_relaxed: whether its forces got below the tolerance; None if it was not relaxed.
+        trouble: why there is no energy.
+    """
+
+    name: str
+    start: Pose
+    atoms: Atoms
+    key: str = ""
+    cheap_eV: float | None = None
+    energy_eV: float | None = None
+    state: AdsorbedState | None = None
+    is_relaxed: bool | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class PoseSearch:
+    """All poses of one adsorbate on its substrate.
+
+    Attributes:
+        name: of the adsorbed species.
+        poses: those with the full method first, lowest first; then the others in the order of the ranking.
+        ranking: whether the order of the cheap method held; None if it cannot be told.
+    """
+
+    name: str
+    poses: tuple[TriedPose, ...]
+    ranking: RankingCheck | None = None
+
+    @property
+    def best(self) -> TriedPose:
+        """The lowest pose of those that are still adsorbed; if there is none, the lowest."""
+        full = [pose for pose in self.poses if pose.energy_eV is not None]
+        held = [pose for pose in full if pose.state is not None and pose.state.state == "adsorbed"]
+        return (held or full)[0]
+
+
+def search_poses(
+    run: AdsorptionRun, *, species: Mapping[str, Species], start: Mapping[str, Species]
+) -> dict[str, PoseSearch]:
+    """Search the poses of every adsorbate of the run.
+
+    Args:
+        run: what all stages share.
+        species: molecules and slabs, relaxed if so wished.
+        start: before relaxation, which decides on the box of molecules.
+
+    Raises:
+        ConvergenceError: if no pose of an adsorbate came to an energy.
+    """
+    return {name: search_poses_of(run, name, species=species, start=start) for name in list_pairs(run.config)}
+
+
+def search_poses_of(
+    run: AdsorptionRun, name: str, *, species: Mapping[str, Species], start: Mapping[str, Species]
+) -> PoseSearch:
+    """Rank, take the best to the full method, and name what became of them."""
+    poses = build_all_poses(name, config=run.config, species=species)
+    tried = [TriedPose(pose.name, pose, pose.atoms) for pose in poses]
+    cell, changes = find_pose_method(run, name, species=species, start=start)
+    ranked = rank(run, name, tried=tried, cell=cell, changes=changes, species=species)
+    best, others = ranked[: run.config.poses.keep], ranked[run.config.poses.keep :]
+    full = compute_fully(run, name, tried=best, cell=cell, changes=changes, species=species)
+    if all(pose.energy_eV is None for pose in full):
+        raise ConvergenceError(
+            f"{name}: none of {len(full)} poses came to an energy. The first: {full[0].trouble} Set poses.keep higher "
+            "than that, or geometry.max_steps."
+        )
+    ordered = sorted(full, key=lambda pose: np.inf if pose.energy_eV is None else pose.energy_eV)
+    both = [pose for pose in full if pose.energy_eV is not None and pose.cheap_eV is not None]
+    ranking = None
+    if len(both) >= FEWEST:
+        cheap, reference = ([getattr(pose, kind) for pose in both] for kind in ("cheap_eV", "energy_eV"))
+        ranking = compare_rankings(cheap, reference)
+    return PoseSearch(name, (*ordered, *others), ranking)
+
+
+def find_pose_method(
+    run: AdsorptionRun, name: str, *, species: Mapping[str, Species], start: Mapping[str, Species]
+) -> tuple[Cell, dict[str, Any]]:
+    """Cell and settings of the full method: those of the slab, or of relaxations of molecules."""
+    _, host = list_pairs(run.config)[name]
+    atoms = species[host].atoms
+    if atoms.pbc.any():
+        cell = Cell(atoms.cell.array.copy(), periodic=(True, True, False), is_slab=True)
+        return cell, find_slab_settings(run.config, name=name, settings=run.settings, species=species)
+    cell = find_relaxation_cell(run.config, settings=run.settings, start=start)
+    return cell, find_relaxation_settings(run.settings)
+
+
+def rank(
+    run: AdsorptionRun,
+    name: str,
+    *,
+    tried: list[TriedPose],
+    cell: Cell,
+    changes: Mapping[str, Any],
+    species: Mapping[str, Species],
+) -> list[TriedPose]:
+    """The poses in the order of their energies by the cheap method; as they come if there is none."""
+    if run.config.poses.screening == "none" or len(tried) <= run.config.poses.keep or "mode" not in run.settings:
+        return tried
+    calculations = [
+        build_calculation(
+            run,
+            cell.place(build_adsorbed(name, pose.atoms, config=run.config, species=species)),
+            label=f"rank {name}, {pose.name}",
+            changes={**changes, **SCREENING_SETTINGS},
+            forces=False,
+        )
+        for pose in tried
+    ]
+    ranked = [note_ranking(pose, outcome) for pose, outcome in zip(tried, run.try_each(calculations), strict=True)]
+    return sorted(ranked, key=lambda pose: np.inf if pose.cheap_eV is None else pose.cheap_eV)
+
+
+def note_ranking(pose: TriedPose, outcome: Finished | Failed) -> TriedPose:
+    """The pose with its energy by the cheap method."""
+    if isinstance(outcome, Failed):
+        return replace(pose, key=outcome.key, trouble=outcome.reason)
+    return replace(pose, key=outcome.key, cheap_eV=float(outcome.values["energy_eV"]))
+
+
+def compute_fully(
+    run: AdsorptionRun,
+    name: str,
+    *,
+    tried: list[TriedPose],
+    cell: Cell,
+    changes: Mapping[str, Any],
+    species: Mapping[str, Species],
+) -> list[TriedPose]:
+    """Relax the poses, or compute them as they are, by the full method."""
+    geometry = run.config.geometry
+    relaxing = {
+        "force_tolerance_eV_per_A": geometry.force_tolerance_eV_per_A,
+        "max_steps": geometry.max_steps,
+        "accept_unconverged": True,
+    }
+    placed = [cell.place(build_adsorbed(name, pose.atoms, config=run.config, species=species)) for pose in tried]
+    calculations = [
+        build_calculation(
+            run,
+            one,
+            label=f"{'relax' if geometry.relax else 'pose'} {name}, {pose.name}",
+            changes=changes,
+            **(relaxing if geometry.relax else {}),
+        )
+        for pose, one in zip(tried, placed, strict=True)
+    ]
+    found = []
+    for pose, one, calculation, outcome in zip(tried, placed, calculations, run.try_each(calculations), strict=True):
+        if isinstance(outcome, Failed):
+            found.append(replace(pose, key=outcome.key, trouble=outcome.reason))
+            continue
+        run.keep_key(calculation.label, outcome)
+        after = read_structure_of(outcome, file="structure")
+        is_adsorbate = pose.start.atoms.arrays["is_adsorbate"]
+        state = name_state(one.atoms, after, is_adsorbate=is_adsorbate)
+        found.append(
+            replace(
+                pose,
+                key=outcome.key,
+                energy_eV=float(outcome.values["energy_eV"]),
+                atoms=after,
+                state=state,
+                is_relaxed=outcome.values.get("is_relaxed"),
+            )
+        )
+    return found
+
+
+def take_best_poses(
+    run: AdsorptionRun, *, searches: Mapping[str, PoseSearch], species: Mapping[str, Species]
+) -> dict[str, Species]:
+    """All species of the run, the adsorbed ones in their lowest pose."""
+    adsorbed = {
+        name: build_adsorbed(name, search.best.atoms, config=run.config, species=species)
+        for name, search in searches.items()
+    }
+    return {**species, **adsorbed}

@@ -1,0 +1,508 @@
+"""How a reaction's energy is put together: steps whose energies are all by one method, in one cell, on one grid."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structures.box import find_box_lengths, put_in_box
+from structures.errors import InputError
+from structures.reaction import Reaction
+from structures.species import ELECTRON, Species
+from workflows.adsorption_species import list_slabs, neutralise, parse_reactions
+from workflows.configuration.adsorption_sections import SubstrateSection
+from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
+
+K_POINT_LENGTH_A = 20.0  # divisions times the length of the lattice vector, at least
+SLAB_SMEARING_EV = 0.1
+SLAB_ANALYSES = ("hirshfeld", "potential")
+FROM_CODE = {"bader": "density", "density-difference": "density", "density-of-states": "density-of-states"}
+SMALLEST_VACUUM_A = 5.0  # the dipole layer lies at the edge of the cell
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One set of numerical parameters that all energies of a step are computed with.
+
+    Attributes:
+        name: of the parameter that is worse than asked for; empty for the answer itself.
+        change: in words.
+        settings: of the calculator that differ.
+        less_vacuum_A: taken from each side of the cell, in Å.
+    """
+
+    name: str = ""
+    change: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    less_vacuum_A: float = 0.0
+
+
+BASE = Variant()
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A reactant as a part of the product.
+
+    Attributes:
+        reactant: its name.
+        product: name of the product.
+        part: its atoms in the product.
+    """
+
+    reactant: str
+    product: str
+    part: slice
+
+    @property
+    def name(self) -> str:
+        """Name of the energy of the reactant in the shape that it has in the product."""
+        return f"{self.reactant} in {self.product}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What all energies of a step are computed in.
+
+    Attributes:
+        lattice_A: lattice vectors, shape (3, 3), in Å; None for a code that needs no cell.
+        periodic: along each of them.
+        is_slab: whether the third is the normal of a slab, with vacuum on both sides.
+    """
+
+    lattice_A: NDArray[np.float64] | None
+    periodic: tuple[bool, bool, bool] = (False, False, False)
+    is_slab: bool = False
+
+    def place(self, one: Species, *, less_vacuum_A: float = 0.0) -> Species:
+        """The species in the cell: a molecule in the middle, a slab where it lies, the vacuum less on both sides."""
+        if self.lattice_A is None:
+            return one
+        lattice_A = self.lattice_A.copy()
+        if self.is_slab:
+            lattice_A[2, 2] -= 2 * less_vacuum_A
+        if not (self.is_slab and one.atoms.pbc.any()):
+            return replace(one, atoms=put_in_box(one.atoms, lattice_A=lattice_A, periodic=self.periodic))
+        atoms = one.atoms.copy()
+        atoms.positions[:, 2] -= less_vacuum_A
+        atoms.set_cell(lattice_A)
+        return replace(one, atoms=atoms)
+
+
+@dataclass(frozen=True)
+class Term:
+    """An energy of a step.
+
+    Attributes:
+        name: for people; also names its key.
+        species: what it is the energy of.
+        number: how often it counts in ΔE, negative on the left side.
+        frame: the product that it lies in; None if it stands by itself.
+        part: its atoms in the frame.
+        analyses: what is written beside its energy.
+    """
+
+    name: str
+    species: Species
+    number: int
+    frame: Species | None = None
+    part: slice | None = None
+    analyses: tuple[str, ...] = ()
+
+    def place(self, cell: Cell, *, less_vacuum_A: float = 0.0) -> Species:
+        """In the cell of its step: by itself, or where it lies in the product."""
+        if self.frame is None or self.part is None:
+            return cell.place(self.species, less_vacuum_A=less_vacuum_A)
+        placed = cell.place(self.frame, less_vacuum_A=less_vacuum_A)
+        return replace(self.species, atoms=placed.atoms[self.part])
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An energy to compute: the species in its cell, settings of the calculator that differ, and analyses beside it."""
+
+    species: Species
+    changes: Mapping[str, Any]
+    analyses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of ΔE that is a sum of energies by one method.
+
+    Attributes:
+        kind: joining, sum, deformation, adsorption, charging or shapes.
+        terms: what is summed.
+        cells: variant's name → the cell of all its energies.
+        settings: of the calculator that differ from those of the run.
+        checks: numerical parameters that are made worse in turn.
+        unchecked: parameters whose error is not estimated.
+        counts: whether it is a part of ΔE, or only tells of one.
+    """
+
+    kind: str
+    terms: tuple[Term, ...]
+    cells: Mapping[str, Cell]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    checks: tuple[Variant, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    counts: bool = True
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The answer itself, then each check."""
+        return (BASE, *self.checks)
+
+    def list_energies(self) -> dict[str, Wanted]:
+        """Every energy that the step needs, by its label."""
+        return {
+            label(term.name, variant=variant): Wanted(
+                term.place(self.cells[variant.name], less_vacuum_A=variant.less_vacuum_A * self.is_slab),
+                {**self.settings, **variant.settings},
+                () if variant.name else term.analyses,
+            )
+            for variant in self.variants
+            for term in self.terms
+        }
+
+    @property
+    def is_slab(self) -> bool:
+        """Whether its cell is that of a slab."""
+        return self.cells[""].is_slab
+
+
+def label(name: str, *, variant: Variant) -> str:
+    """Name of an energy for people, and of its key."""
+    return f"{name}, {variant.name} check" if variant.name else name
+
+
+def list_steps(
+    reaction: Reaction,
+    *,
+    config: TfsiAdsorptionConfig,
+    settings: Mapping[str, Any],
+    species: Mapping[str, Species],
+    start: Mapping[str, Species] | None = None,
+) -> list[Step]:
+    """The steps of a reaction.
+
+    Molecules only: where reactants join to one product, they are computed where they lie in it, so that the error of
+    the grid cancels, and what it costs to bend them is a step of its own; other reactions are one sum. With a slab: all
+    in its cell, ions without their charge; what the charge costs is a step of its own in open boundaries.
+
+    Args:
+        reaction: the sum.
+        config: of the run.
+        settings: of the calculator, all of them.
+        species: in the geometries that count, relaxed if so wished.
+        start: before relaxation, which decides on the box of molecules; None: the same.
+
+    Raises:
+        InputError: if the method cannot do a step.
+    """
+    before = species if start is None else start
+    if list_slabs(reaction.coefficients, species=species):
+        return list_slab_steps(reaction, config=config, settings=settings, species=species, start=before)
+    analyses = find_analyses(config)
+    open_step = build_open_step("sum", (), config=config, settings=settings, start=before)
+    fragments = find_fragments(reaction, species=species)
+    if not fragments:
+        terms = [
+            Term(name, species[name], number, analyses=analyses)
+            for name, number in reaction.coefficients.items()
+            if name != ELECTRON
+        ]
+        return [replace(open_step, terms=tuple(terms))]
+    product = species[fragments[0].product]
+    terms = [
+        Term(
+            fragment.name,
+            replace(species[fragment.reactant], name=fragment.name, source=f"as in {fragment.product}"),
+            -1,
+            frame=product,
+            part=fragment.part,
+            analyses=analyses,
+        )
+        for fragment in fragments
+    ]
+    joining = replace(open_step, kind="joining", terms=(*terms, Term(product.name, product, 1, analyses=analyses)))
+    bending = build_deformation_step(fragments, config=config, settings=settings, species=species, start=before)
+    return [joining, *([bending] if bending.terms else [])]
+
+
+def list_all_steps(
+    config: TfsiAdsorptionConfig,
+    *,
+    settings: Mapping[str, Any],
+    species: Mapping[str, Species],
+    start: Mapping[str, Species] | None = None,
+) -> list[list[Step]]:
+    """The steps of each reaction of a run, in their order."""
+    return [
+        list_steps(reaction, config=config, settings=settings, species=species, start=start)
+        for reaction in parse_reactions(config)
+    ]
+
+
+def list_energies(steps: Iterable[Sequence[Step]]) -> dict[str, Wanted]:
+    """Every energy of a run once, by its label."""
+    return {name: wanted for group in steps for step in group for name, wanted in step.list_energies().items()}
+
+
+def build_open_step(
+    kind: str,
+    terms: Sequence[Term],
+    *,
+    config: TfsiAdsorptionConfig,
+    settings: Mapping[str, Any],
+    start: Mapping[str, Species],
+) -> Step:
+    """A sum in the open box that all molecules of the run share."""
+    checks, unchecked = list_open_checks(config, settings=settings)
+    cells = {
+        variant.name: Cell(find_box(config, species=start, settings=settings, less_vacuum_A=variant.less_vacuum_A))
+        for variant in (BASE, *checks)
+    }
+    return Step(kind, tuple(terms), cells=cells, checks=tuple(checks), unchecked=tuple(unchecked))
+
+
+def list_open_checks(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) -> tuple[list[Variant], list[str]]:
+    """What is computed to estimate the numerical error of molecules, and which parameters are left unchecked.
+
+    Raises:
+        InputError: if the energies would not be in open boundaries.
+    """
+    if settings.get("mode") == "pw":
+        raise InputError(
+            "calculator.overrides.mode is 'pw', whose periodic images change the energy of an ion: energies need open "
+            "boundaries. Set mode: fd, or mode: lcao; relaxations and slabs use plane waves by themselves."
+        )
+    checks, variants, unchecked = config.checks, list[Variant](), list[str]()
+    if config.calculator.name == "pyscf":
+        if checks.basis is not None and checks.basis != settings["basis"]:
+            change = f"basis {checks.basis} in place of {settings['basis']}"
+            return [Variant("basis", change, {"basis": checks.basis})], ["quadrature"]
+        return [], ["basis", "quadrature"]
+    if checks.grid_factor > 1:
+        worse = round(settings["spacing_A"] * checks.grid_factor, 4)
+        variants.append(Variant("grid", f"grid spacing about {worse:g} Å", {"spacing_A": worse}))
+    else:
+        unchecked.append("grid")
+    if checks.box_A > 0:
+        change = f"{checks.box_A:g} Å less vacuum on each side"
+        variants.append(Variant("box", change, less_vacuum_A=checks.box_A))
+    else:
+        unchecked.append("box")
+    if settings["mode"] == "lcao":
+        unchecked.append("basis")
+    return variants, unchecked
+
+
+def find_box(
+    config: TfsiAdsorptionConfig,
+    *,
+    species: Mapping[str, Species],
+    settings: Mapping[str, Any],
+    less_vacuum_A: float = 0.0,
+) -> NDArray[np.float64] | None:
+    """Lattice of the box that all molecules share, in Å; None for a code that needs none.
+
+    Raises:
+        InputError: if the check of the box would leave no vacuum.
+    """
+    if config.calculator.name == "pyscf":
+        return None
+    vacuum_A = config.geometry.vacuum_A - less_vacuum_A
+    if vacuum_A < 1:
+        raise InputError(
+            f"checks.box_A is {config.checks.box_A:g} and geometry.vacuum_A {config.geometry.vacuum_A:g}, needs at "
+            f"least 1 Å left. Set it, e.g. geometry.vacuum_A: {config.checks.box_A + 3:g}."
+        )
+    molecules = [one.atoms for one in species.values() if not one.atoms.pbc.any()]
+    return np.diag(find_box_lengths(molecules, vacuum_A=vacuum_A, spacing_A=settings["spacing_A"]))
+
+
+def find_relaxation_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What is set otherwise for relaxations of molecules."""
+    return {"mode": "pw"} if settings.get("mode") == "fd" else {}
+
+
+def find_relaxation_cell(
+    config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any], start: Mapping[str, Species]
+) -> Cell:
+    """The box in which molecules are relaxed, with images where that is in plane waves."""
+    images = bool(find_relaxation_settings(settings))
+    return Cell(find_box(config, species=start, settings=settings), periodic=(images, images, images))
+
+
+def build_deformation_step(
+    fragments: Sequence[Fragment],
+    *,
+    config: TfsiAdsorptionConfig,
+    settings: Mapping[str, Any],
+    species: Mapping[str, Species],
+    start: Mapping[str, Species],
+) -> Step:
+    """What it costs to bend reactants into the shape that they have in the product, by the method of relaxations.
+
+    Both shapes have one charge and one box, so that images and background cancel.
+    """
+    terms = []
+    for fragment in fragments:
+        own, product = species[fragment.reactant], species[fragment.product]
+        if len(own.atoms) > 1:
+            bent = replace(own, atoms=product.atoms[fragment.part])
+            terms += [Term(f"{fragment.name}, bent", bent, 1), Term(f"{fragment.name}, relaxed", own, -1)]
+    base, factor = find_relaxation_settings(settings), config.checks.grid_factor
+    if base:
+        worse = {"cutoff_eV": round(settings["cutoff_eV"] / factor**2, 1)} if factor > 1 else {}
+    else:
+        worse = dict(next((one.settings for one in list_open_checks(config, settings=settings)[0] if one.settings), {}))
+    change = "deformation energies with a worse basis or grid"
+    cell = find_relaxation_cell(config, settings=settings, start=start)
+    checks = (Variant("deformation", change, worse),) if worse else ()
+    cells = {variant.name: cell for variant in (BASE, *checks)}
+    return Step("deformation", tuple(terms), cells=cells, settings=base, checks=checks)
+
+
+def find_fragments(reaction: Reaction, *, species: Mapping[str, Species]) -> list[Fragment]:
+    """The reactants as parts of the only product: their atoms in its order, one after the other, all of them together.
+
+    Returns:
+        One fragment a reactant; nothing if the reaction is no joining of that kind.
+    """
+    products = list(reaction.products.items())
+    if len(products) != 1 or products[0][1] != 1 or ELECTRON in reaction.coefficients:
+        return []
+    product = products[0][0]
+    numbers, found = species[product].atoms.numbers.tolist(), []
+    for name, count in reaction.reactants.items():
+        wanted = species[name].atoms.numbers.tolist()
+        starts = [i for i in range(len(numbers) - len(wanted) + 1) if numbers[i : i + len(wanted)] == wanted]
+        if count != 1 or len(starts) != 1:
+            return []
+        found.append(Fragment(name, product, slice(starts[0], starts[0] + len(wanted))))
+    covered = sorted(index for fragment in found for index in range(fragment.part.start, fragment.part.stop))
+    return found if covered == list(range(len(numbers))) else []
+
+
+def list_slab_steps(
+    reaction: Reaction,
+    *,
+    config: TfsiAdsorptionConfig,
+    settings: Mapping[str, Any],
+    species: Mapping[str, Species],
+    start: Mapping[str, Species],
+) -> list[Step]:
+    """The steps of a reaction with a slab."""
+    slabs = list_slabs(reaction.coefficients, species=species)
+    first = species[slabs[0]]
+    own = find_slab_settings(config, name=slabs[0], settings=settings, species=species)
+    checks, unchecked = list_slab_checks(config, name=slabs[0], settings={**settings, **own})
+    cell = Cell(first.atoms.cell.array.copy(), periodic=(True, True, False), is_slab=True)
+    host = slabs[0].rsplit(ON, maxsplit=1)[-1]
+    terms, charging, shapes = [], [], []
+    for name, number in reaction.coefficients.items():
+        if name == ELECTRON:
+            continue
+        one = species[name]
+        if name in slabs:
+            terms.append(Term(name, one, number, analyses=(*SLAB_ANALYSES, *find_analyses(config))))
+            shapes += list_shapes(name, config=config, species=species)
+            continue
+        neutral = neutralise(one)
+        terms.append(Term(f"{neutral.name} in the cell of {host}", neutral, number))
+        if one.charge:
+            charging += [Term(name, one, number), Term(neutral.name, neutral, -number)]
+    cells = {variant.name: cell for variant in (BASE, *checks)}
+    steps = [
+        Step("adsorption", tuple(terms), cells=cells, settings=own, checks=tuple(checks), unchecked=tuple(unchecked))
+    ]
+    if charging:
+        steps.append(build_open_step("charging", charging, config=config, settings=settings, start=start))
+    if shapes:
+        steps.append(Step("shapes", tuple(shapes), cells={"": cell}, settings=own, counts=False))
+    return steps
+
+
+def list_shapes(name: str, *, config: TfsiAdsorptionConfig, species: Mapping[str, Species]) -> list[Term]:
+    """An adsorbate and its substrate each by itself, in the shape and place that it has in the adsorbed species."""
+    if ON not in name:
+        return []
+    guest, host = name.split(ON)
+    n_host, adsorbed = len(species[host].atoms), species[name]
+    parts = {guest: slice(n_host, None), host: slice(0, n_host)}
+    return [
+        Term(
+            f"{part} as in {name}",
+            replace(species[part], atoms=adsorbed.atoms[where]),
+            1,
+            frame=adsorbed,
+            part=where,
+            analyses=find_analyses(config),
+        )
+        for part, where in parts.items()
+    ]
+
+
+def find_analyses(config: TfsiAdsorptionConfig) -> tuple[str, ...]:
+    """What the code writes so that the analyses asked for can be made."""
+    return tuple(sorted({FROM_CODE[name] for name in config.analyses}))
+
+
+def find_slab_settings(
+    config: TfsiAdsorptionConfig, *, name: str, settings: Mapping[str, Any], species: Mapping[str, Species]
+) -> dict[str, Any]:
+    """What is set otherwise for a slab: plane waves unless orbitals are asked for, k-points, smearing.
+
+    Raises:
+        InputError: if the code knows no periodic cells.
+    """
+    if "mode" not in settings:
+        raise InputError(
+            f"calculator.name is {config.calculator.name}, which knows no periodic cells, but {name} is a slab. Set "
+            "calculator.name: gpaw, or take a cluster."
+        )
+    host = name.rsplit(ON, maxsplit=1)[-1]
+    section = config.substrates.get(host, SubstrateSection())
+    lengths_A = 1 / np.linalg.norm(np.linalg.inv(species[host].atoms.cell.array).T[:2], axis=1)
+    own = [max(1, math.ceil(K_POINT_LENGTH_A / float(length))) for length in lengths_A]
+    return {
+        **find_relaxation_settings(settings),
+        "k_points": [*(section.k_points or own), 1],
+        "smearing_eV": settings["smearing_eV"] or SLAB_SMEARING_EV,
+    }
+
+
+def list_slab_checks(
+    config: TfsiAdsorptionConfig, *, name: str, settings: Mapping[str, Any]
+) -> tuple[list[Variant], list[str]]:
+    """What is computed to estimate the numerical error of slabs, and which parameters are left unchecked."""
+    checks, variants, unchecked = config.checks, list[Variant](), ["layers", "lateral size"]
+    factor = checks.grid_factor
+    if factor > 1 and settings["mode"] == "pw":
+        worse = round(settings["cutoff_eV"] / factor**2, 1)
+        variants.append(Variant("cut-off", f"plane waves up to {worse:g} eV", {"cutoff_eV": worse}))
+    elif factor > 1:
+        worse = round(settings["spacing_A"] * factor, 4)
+        variants.append(Variant("grid", f"grid spacing about {worse:g} Å", {"spacing_A": worse}))
+    else:
+        unchecked.append("cut-off" if settings["mode"] == "pw" else "grid")
+    section = config.substrates.get(name.rsplit(ON, maxsplit=1)[-1], SubstrateSection())
+    less_A = min(checks.box_A, section.vacuum_A - SMALLEST_VACUUM_A)
+    if less_A > 0:
+        variants.append(Variant("vacuum", f"{less_A:g} Å less vacuum on each side", less_vacuum_A=less_A))
+    else:
+        unchecked.append("vacuum")
+    if checks.k_points:
+        first, second, _ = settings["k_points"]
+        denser = [first + 1, second + 1, 1]
+        variants.append(Variant("k-points", f"{denser[0]} x {denser[1]} k-points", {"k_points": denser}))
+    else:
+        unchecked.append("k-points")
+    if settings["mode"] == "lcao":
+        unchecked.append("basis")
+    return variants, unchecked

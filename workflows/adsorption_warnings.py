@@ -1,0 +1,145 @@
+"""What a reader must know before using a number of the flow `tfsi-adsorption`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.reaction_energy import RESOLVED_EV, ReactionEnergy
+from analysis.results import ResultWarning
+from workflows.adsorption_poses import PoseSearch
+from workflows.adsorption_species import is_shipped, parse_reactions
+from workflows.adsorption_steps import find_fragments
+from workflows.adsorption_sums import FoundEnergies
+from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from workflows.jobs.store import Finished
+
+# Hirshfeld charges of a true ion pair are well below the formal ones (LiF: 0.5 e), but far from zero.
+SMALLEST_CHARGE_SHARE = 0.25
+LARGEST_FORCE_EV_PER_A = 0.1
+SMALLEST_GAP_EV = 0.3
+
+
+def collect_warnings(
+    config: TfsiAdsorptionConfig,
+    *,
+    settings: Mapping[str, Any],
+    reactions: Sequence[ReactionEnergy],
+    found: FoundEnergies,
+) -> list[ResultWarning]:
+    """Everything that speaks against the numbers of a run."""
+    warnings = []
+    for reaction in reactions:
+        uncertainty = reaction.uncertainty_eV
+        if uncertainty is None or uncertainty > RESOLVED_EV:
+            warnings.append(ResultWarning("amber", f"{reaction.reaction}: {reaction.verdict}."))
+    if settings.get("mode") == "lcao":
+        text = "Atomic orbitals bind too strongly by tenths of an eV, and no counterpoise correction is made."
+        warnings.append(ResultWarning("amber", text))
+    for search in found.searches.values():
+        warnings += judge_search(search)
+    for name, one in list_geometries(found).items():
+        warnings += judge_forces(config, name, finished=one)
+    warnings += judge_states(found)
+    return warnings + judge_charges(config, found=found)
+
+
+def list_geometries(found: FoundEnergies) -> dict[str, Finished]:
+    """The energy that tells of the forces at each geometry: by the method of relaxations, where there is one."""
+    steps = [step for group in found.steps for step in group]
+    joined = {term.frame.name for step in steps for term in step.terms if term.frame is not None}
+    kinds = ("sum", "adsorption", "joining")
+    alone = {
+        term.name: found.energies[term.name]
+        for step in steps
+        if step.kind in kinds
+        for term in step.terms
+        if term.frame is None and (step.kind != "joining" or term.name not in joined)
+    }
+    shapes = {
+        term.species.name: found.energies[term.name]
+        for step in steps
+        if step.kind == "deformation"
+        for term in step.terms
+        if term.name.endswith(", relaxed")
+    }
+    return alone | shapes
+
+
+def judge_search(search: PoseSearch) -> list[ResultWarning]:
+    """What became of the poses of an adsorbate."""
+    warnings = []
+    best, full = search.best, [pose for pose in search.poses if pose.energy_eV is not None]
+    if best.state is not None and best.state.state != "adsorbed":
+        text = f"{search.name}: no pose stayed adsorbed; the lowest {best.state.state}: {best.state.reason}."
+        warnings.append(ResultWarning("red", text))
+    lost = [pose for pose in full if pose.state is not None and pose.state.state != "adsorbed" and pose is not best]
+    for pose in lost:
+        text = f"{search.name}, {pose.name}: {pose.state.state if pose.state else ''}; it is not averaged with others."
+        lower = best.energy_eV is not None and pose.energy_eV is not None and pose.energy_eV < best.energy_eV
+        warnings.append(ResultWarning("red" if lower else "amber", f"{text}{' It is lower.' if lower else ''}"))
+    unrelaxed = [pose.name for pose in full if pose.is_relaxed is False]
+    if unrelaxed:
+        text = (
+            f"{search.name}: the relaxation of {', '.join(unrelaxed)} ran out of steps. Set geometry.max_steps higher."
+        )
+        warnings.append(ResultWarning("amber", text))
+    failed = [pose for pose in search.poses if pose.trouble]
+    if failed:
+        text = f"{search.name}: {len(failed)} of {len(search.poses)} poses failed; the first: {failed[0].trouble}"
+        warnings.append(ResultWarning("amber", text))
+    return warnings
+
+
+def judge_forces(config: TfsiAdsorptionConfig, name: str, *, finished: Finished) -> list[ResultWarning]:
+    """Whether a species stands where its energy is lowest, or on a grid that is too coarse to tell."""
+    force, net = (finished.values.get(f"{kind}_force_eV_per_A") or 0.0 for kind in ("largest", "net"))
+    if net > LARGEST_FORCE_EV_PER_A:
+        is_in_plane_waves = finished.values["method"].get("mode") == "pw"
+        finer = f"calculator.overrides.{'cutoff_eV higher' if is_in_plane_waves else 'spacing_A lower'}"
+        text = (
+            f"{name}: its forces add up to {net:.2f} eV/Å in place of zero: the grid is too coarse for forces, and the "
+            f"energy has an error of the same origin, which the checks estimate. Set {finer}."
+        )
+        return [ResultWarning("amber", text)]
+    if force <= LARGEST_FORCE_EV_PER_A:
+        return []
+    where = "at the shipped geometry" if is_shipped(name, config=config) else "at the geometry given"
+    relax = "" if config.geometry.relax else " Relax it: geometry.relax: true."
+    text = f"{name}: forces of up to {force:.2f} eV/Å remain {where}, limit {LARGEST_FORCE_EV_PER_A}.{relax}"
+    return [ResultWarning("amber", text)]
+
+
+def judge_states(found: FoundEnergies) -> list[ResultWarning]:
+    """Stubborn energies, and molecules whose closed shell may not be their ground state."""
+    warnings = []
+    terms = {term.name: term for steps in found.steps for step in steps for term in step.terms}
+    for name, term in terms.items():
+        values = found.energies[name].values
+        gap_eV = values["gap_eV"]
+        if values["helped"]:
+            warnings.append(ResultWarning("amber", f"{name}: its SCF converged only with {values['helped']}."))
+        is_slab = term.species.atoms.pbc.any()
+        if gap_eV is not None and gap_eV < SMALLEST_GAP_EV and term.species.multiplicity == 1 and not is_slab:
+            text = f"{name}: the gap is {gap_eV:.2f} eV, so that the closed shell may not be its ground state."
+            warnings.append(ResultWarning("amber", text))
+    return warnings
+
+
+def judge_charges(config: TfsiAdsorptionConfig, *, found: FoundEnergies) -> list[ResultWarning]:
+    """Whether ions are still ions in the product: "TFSI-" that is TFSI would be another reaction."""
+    warnings = []
+    for reaction in parse_reactions(config):
+        for fragment in find_fragments(reaction, species=found.species):
+            charges = found.energies[fragment.product].values["charges_e"]
+            formal = found.species[fragment.reactant].charge
+            if charges is None or formal == 0:
+                continue
+            charge = float(np.sum(charges[fragment.part]))
+            if charge / formal < SMALLEST_CHARGE_SHARE:
+                text = (
+                    f"{fragment.reactant} has a Hirshfeld charge of {charge:+.2f} e in {fragment.product}, "
+                    f"{formal:+d} e when alone: it has lost its charge, and the reaction is another."
+                )
+                warnings.append(ResultWarning("red", text))
+    return warnings
