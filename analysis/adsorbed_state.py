@@ -98,16 +98,10 @@ def name_state(
         10.1038/s41524-023-01121-5 (desorbed, dissociated and surface-changed structures left out)
     """
     check_same_atoms(before, after)
-    mask = np.asarray(is_adsorbate, dtype=bool)
-    if mask.shape != (len(before),) or mask.all() or not mask.any():
-        raise InputError(
-            f"is_adsorbate marks {int(mask.sum())} of {len(before)} atoms, needs one value for each atom, with "
-            "adsorbate and substrate both present."
-        )
+    mask = _check_mask(is_adsorbate, n_atoms=len(before))
     adsorbate, substrate, between = _split(compare_bonds(before, after, scale=scale), mask=mask)
-    numbers = before.numbers
     distances_A = _compute_distances(after, mask=mask)
-    contacts_A = compute_contact_distances(numbers[mask], numbers[~mask], distance_scale=1.0)
+    contacts_A = compute_contact_distances(before.numbers[mask], before.numbers[~mask], distance_scale=1.0)
     closest_A, gap_A = float(distances_A.min()), float((distances_A - contacts_A).min())
     displacement_A = _compute_largest_displacement(before, after, kept=~mask)
     bonds_before = find_bonds(before, scale=scale).keys()
@@ -126,10 +120,20 @@ def name_state(
         reason = f"closest atom of the substrate at {closest_A:.2f} Å, {gap_A:.2f} Å beyond van-der-Waals contact"
     elif substrate.broken or substrate.made or displacement_A > displacement_limit_A:
         state = "reconstructed"
-        words = [_list(substrate.broken, "broken"), _list(substrate.made, "made")]
-        moved = f"an atom of the substrate moved {displacement_A:.2f} Å, limit {displacement_limit_A:.2f} Å"
-        reason = "; ".join(word for word in [*words, moved] if word)
+        reason = f"an atom of the substrate moved {displacement_A:.2f} Å, limit {displacement_limit_A:.2f} Å"
+        words = [_list(substrate.broken, "broken"), _list(substrate.made, "made"), reason]
+        reason = "; ".join(word for word in words if word)
     return AdsorbedState(state, reason, closest_A, displacement_A, tuple(pieces[1]), adsorbate, substrate, between)
+
+
+def _check_mask(is_adsorbate: ArrayLike, *, n_atoms: int) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = np.asarray(is_adsorbate, dtype=bool)
+    if mask.shape != (n_atoms,) or mask.all() or not mask.any():
+        raise InputError(
+            f"is_adsorbate marks {int(mask.sum())} of {n_atoms} atoms, needs one value for each atom, with adsorbate "
+            "and substrate both present."
+        )
+    return mask
 
 
 def _split(changes: BondChanges, *, mask: NDArray[np.bool_]) -> tuple[BondChanges, BondChanges, BondChanges]:

@@ -69,9 +69,8 @@ def find_cluster_sites(
             f"no atom of {cluster.symbols.formula} among elements {elements} lies open to an oxygen atom; name others, "
             f"or lower distance_scale, which is {distance_scale:g}."
         )
-    open_places.sort(key=lambda place: -round(place[0], 2))
     groups: list[tuple[NDArray[np.float64], list[tuple[int, NDArray[np.float64]]]]] = []
-    for _, atom, normal in open_places:
+    for _, atom, normal in sorted(open_places, key=lambda place: -round(place[0], 2)):
         fingerprint_A = _describe_point(cluster, cluster.positions[atom] + contacts_A[atom] * normal)
         same = [
             members

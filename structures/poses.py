@@ -105,9 +105,8 @@ def build_poses(
             feet = _find_feet(shape_A @ site.normal, anchor=anchor)
             start_A = shape_A - shape_A[feet].mean(axis=0) + site.position_A
             height_A = _find_height(start_A, substrate=substrate, normal=site.normal, contacts_A=contacts_A)
-            candidate = _build_candidate(
-                substrate, adsorbate, positions_A=start_A + height_A * site.normal, pose=(site, index, height_A)
-            )
+            end_A = start_A + height_A * site.normal
+            candidate = _build_candidate(substrate, adsorbate, positions_A=end_A, pose=(site, index, height_A))
             if not any(_agree(candidate, other, tolerance_A=tolerance_A) for other in kept):
                 kept.append(candidate)
     if not kept:
