@@ -48,8 +48,7 @@ def build_iron_node(*, residue: Residue, terminals: tuple[Terminal, Terminal, Te
         The iron ions first, then the oxide, the carboxylates and the terminal ligands.
 
     Source:
-        10.1107/S1600536808019806 (a basic iron(III) acetate), 10.1002/9780470166376.ch3 (bond lengths of such
-        trinuclear complexes)
+        10.1107/S1600536808019806 (a basic iron(III) acetate); Cannon & White, Prog. Inorg. Chem. 36, 195 (1988)
     """
     axes = [np.array([math.cos(angle), math.sin(angle), 0.0]) for angle in (0, 2 * math.pi / 3, 4 * math.pi / 3)]
     irons = [IRON_OXIDE_A * axis for axis in axes]

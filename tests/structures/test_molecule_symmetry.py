@@ -115,7 +115,7 @@ def test_irons_are_octahedral_or_lack_one_ligand() -> None:
 
 
 def test_iron_iron_distance_is_that_of_basic_iron_carboxylates() -> None:
-    # Fe···Fe 3.3 Å in [Fe3O(O2CR)6L3]+: 10.1002/9780470166376.ch3
+    # Fe···Fe about 3.3 Å in [Fe3O(O2CR)6L3]+: Cannon & White, Prog. Inorg. Chem. 36, 195 (1988)
     node = build_iron_node(residue="H", terminals=BARE)
     assert node[:3].get_all_distances()[np.triu_indices(3, 1)] == pytest.approx([1.92 * math.sqrt(3)] * 3)
     assert node.get_distance(0, 1) == pytest.approx(3.3, abs=0.05)
