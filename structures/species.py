@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,14 @@ from ase import Atoms
 from structures.checks import compute_smallest_distance
 from structures.errors import InputError, SetupError
 from structures.files import read_structure
+from structures.species_library import LIBRARY, BuiltIn, spread_moments
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ELECTRON = "e-"
+BUILT_IN: dict[str, BuiltIn] = LIBRARY
+_MOMENT_TOLERANCE = 1e-6  # in μB
 SHORTEST_DISTANCE_A = 0.6  # below any bond: H2 has 0.74
 
 
@@ -32,6 +37,8 @@ class Species:
         charge: in e.
         multiplicity: 2 S + 1.
         source: where the geometry is from, in words.
+        starting_moments: name of an arrangement of spins → moment of each atom to start from, in μB, shape (n_atoms,);
+            each adds up to multiplicity − 1, so that of a broken-symmetry singlet to 0.
     """
 
     name: str
@@ -39,33 +46,12 @@ class Species:
     charge: int = 0
     multiplicity: int = 1
     source: str = ""
+    starting_moments: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def n_electrons(self) -> int:
         """Electrons of the neutral atoms less the charge."""
         return int(self.atoms.numbers.sum()) - self.charge
-
-
-@dataclass(frozen=True)
-class _BuiltIn:
-    """Charge and spin of a built-in species, and the file of its geometry; an atom has none."""
-
-    charge: int
-    multiplicity: int
-    meaning: str
-    file: str = ""
-    element: str = ""
-
-
-_TFSI = "bis(trifluoromethanesulfonyl)imide"
-BUILT_IN: dict[str, _BuiltIn] = {
-    "Li+": _BuiltIn(1, 1, "lithium ion", element="Li"),
-    "Li": _BuiltIn(0, 2, "lithium atom", element="Li"),
-    "F-": _BuiltIn(-1, 1, "fluoride", element="F"),
-    "TFSI-": _BuiltIn(-1, 1, f"{_TFSI}, transoid (C2) conformer", file="tfsi-transoid.xyz"),
-    "TFSI": _BuiltIn(0, 2, f"radical of {_TFSI}, at the geometry of the transoid anion", file="tfsi-transoid.xyz"),
-    "LiTFSI": _BuiltIn(0, 1, f"lithium {_TFSI}, Li held by two oxygens of the transoid anion", file="litfsi.xyz"),
-}
 
 
 def describe_built_in() -> dict[str, str]:
@@ -89,10 +75,24 @@ def build_species(name: str) -> Species:
     entry = BUILT_IN[name]
     if entry.element:
         atoms, source = Atoms(entry.element), "an atom"
+    elif entry.build is not None:
+        atoms, source = entry.build(), "built from usual bond lengths and symmetry"
     else:
         path = files("structures").joinpath("molecules").joinpath(entry.file)
         atoms, source = read_structure(str(path)), f"shipped geometry {entry.file}"
-    return check_species(Species(name, atoms, charge=entry.charge, multiplicity=entry.multiplicity, source=source))
+    moments = {
+        arrangement: spread_moments(atoms, moments=of_elements) for arrangement, of_elements in entry.moments.items()
+    }
+    return check_species(
+        Species(
+            name,
+            atoms,
+            charge=entry.charge,
+            multiplicity=entry.multiplicity,
+            source=source,
+            starting_moments=moments,
+        )
+    )
 
 
 def read_species(name: str, *, path: Path, charge: int, multiplicity: int | None = None) -> Species:
@@ -160,7 +160,7 @@ def complete_species(species: Species, *, multiplicity: int | None) -> Species:
 
 
 def check_species(species: Species) -> Species:
-    """The species itself, if its spin fits its electrons and no atoms lie on each other.
+    """The species itself, if its spin fits its electrons and its moments, and no atoms lie on each other.
 
     Raises:
         InputError: names the value, the limit and the fix.
@@ -178,6 +178,7 @@ def check_species(species: Species) -> Species:
             f"{species.charge:+d} has {n_electrons} electrons, an {parity} number: it needs {fitting}, at most "
             f"{n_electrons + 1}. Set it, or mend the charge."
         )
+    _check_moments(species)
     distance_A, first, second = compute_smallest_distance(species.atoms, limit_A=2.0)
     if distance_A < SHORTEST_DISTANCE_A:
         raise InputError(
@@ -185,3 +186,17 @@ def check_species(species: Species) -> Species:
             f"{SHORTEST_DISTANCE_A} Å. Mend the geometry."
         )
     return species
+
+
+def _check_moments(species: Species) -> None:
+    n_atoms, unpaired = len(species.atoms), species.multiplicity - 1
+    for arrangement, moments in species.starting_moments.items():
+        where = f"species.{species.name}.starting_moments.{arrangement}"
+        if len(moments) != n_atoms:
+            raise InputError(f"{where} has {len(moments)} moments, needs {n_atoms}: give one for each atom.")
+        total = math.fsum(moments)
+        if not math.isclose(total, unpaired, abs_tol=_MOMENT_TOLERANCE):
+            raise InputError(
+                f"{where} adds up to {total:g} μB, needs {unpaired} for multiplicity {species.multiplicity}. Mend the "
+                "moments, or the multiplicity."
+            )
