@@ -89,7 +89,7 @@ def _build_scf(atoms: Atoms, *, settings: Cp2kSettings, is_gamma: bool) -> Secti
     scf: Section = {"EPS_SCF": settings.scf_tolerance, "SCF_GUESS": "ATOMIC"}
     if is_gamma and not settings.smearing_eV:
         outer = {"EPS_SCF": settings.scf_tolerance, "MAX_SCF": _OUTER_SCF}
-        ot = {"MINIMIZER": "DIIS", "PRECONDITIONER": "FULL_SINGLE_INVERSE"}
+        ot = {"MINIMIZER": "CG", "PRECONDITIONER": "FULL_SINGLE_INVERSE"}
         return scf | {"MAX_SCF": _INNER_SCF, "OT ON": ot, "OUTER_SCF ON": outer}
     scf |= {"MAX_SCF": _MAX_SCF}
     if settings.smearing_eV:
