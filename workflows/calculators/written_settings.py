@@ -110,7 +110,7 @@ _PAPER_CHOICES = {"potentials": "PBE.54", "dipole_correction": False, "precision
 VASP_PAPERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # 10.1039/d5ee01219h. Not stated: smearing, PREC, release and titles of the PAW data (the cutoff of 400 eV is
-        # that of C, N, O and F; Li_sv would need 499 eV), dipole correction.
+        # that of C, N, O and F; Li_sv would need 499 eV), dipole correction, LASPH, LREAL, NELM, NSW.
         "zhen-2025": {
             **_PAPER_CHOICES,
             "xc": "PBE",

@@ -72,14 +72,11 @@ def write_inputs(
     check_spin(atoms, charge=charge, multiplicity=multiplicity, moments=moments)
     check_basis(atoms, settings=settings)
     fixed = find_fixed(atoms)
+    periodic = find_periodic(boundary, charge=charge, settings=settings)
     start = find_start_moments(atoms, multiplicity=multiplicity, moments=moments)
     labels = label_atoms(atoms, moments=moments)
     root: Section = {
-        "GLOBAL": {
-            "PROJECT": _PROJECT,
-            "RUN_TYPE": "GEO_OPT" if relax else "ENERGY_FORCE",
-            "PRINT_LEVEL": "MEDIUM",
-        },
+        "GLOBAL": {"PROJECT": _PROJECT, "RUN_TYPE": "GEO_OPT" if relax else "ENERGY_FORCE", "PRINT_LEVEL": "MEDIUM"},
         "FORCE_EVAL": {
             "METHOD": "QUICKSTEP",
             "DFT": build_dft(
@@ -88,15 +85,9 @@ def write_inputs(
                 multiplicity=multiplicity,
                 is_polarised=start is not None,
                 settings=settings,
-                boundary=boundary,
+                periodic=periodic,
             ),
-            "SUBSYS": build_subsystem(
-                atoms,
-                labels=labels,
-                moments=moments,
-                settings=settings,
-                periodic=find_periodic(boundary, charge=charge, settings=settings),
-            ),
+            "SUBSYS": build_subsystem(atoms, labels=labels, moments=moments, settings=settings, periodic=periodic),
             "PRINT": {"FORCES ON": {}},
         },
         **({"MOTION": build_motion(fixed, settings=settings)} if relax else {}),
@@ -105,13 +96,7 @@ def write_inputs(
     (directory / INPUT_FILE).write_text("\n".join(render(root)) + "\n", encoding="utf-8")
     (directory / README_FILE).write_text(_describe(boundary), encoding="utf-8")
     keep_request(
-        "cp2k",
-        directory=directory,
-        atoms=atoms,
-        charge=charge,
-        multiplicity=multiplicity,
-        settings=settings,
-        relax=relax,
+        directory, code="cp2k", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax
     )
     return [directory / name for name in FILES]
 
@@ -144,7 +129,7 @@ def read_outputs(directory: Path) -> Answer:
     dispersion = find_last(rf"^\s*Dispersion energy:\s+({_NUMBER})", text)
     outer = find_last(r"outer SCF loop converged in\s+\d+ iterations or\s+(\d+) steps", text)
     cycles = outer or find_last(r"SCF run converged in\s+(\d+) steps", text)
-    steps = find_last(r"(?:Informations at step =|OPT\| Step number)\s+(\d+)", text)
+    steps = find_last(r"(?:Information\w* at step =|OPT\| Step number)\s+(\d+)", text)
     version = find_last(r"CP2K\| version string:\s+CP2K version (\S+)", text)
     request = find_request(directory)
     charges, spins = _read_hirshfeld(text)

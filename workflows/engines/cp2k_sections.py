@@ -39,11 +39,10 @@ def render(section: Mapping[str, Any], *, depth: int = 0) -> list[str]:
 
 
 def build_dft(
-    atoms: Atoms, *, charge: int, multiplicity: int, is_polarised: bool, settings: Cp2kSettings, boundary: Boundary
+    atoms: Atoms, *, charge: int, multiplicity: int, is_polarised: bool, settings: Cp2kSettings, periodic: str
 ) -> Section:
     """The section DFT."""
     is_gamma = tuple(settings.k_points) == (1, 1, 1)
-    periodic = find_periodic(boundary, charge=charge, settings=settings)
     section: Section = {
         "BASIS_SET_FILE_NAME": "BASIS_MOLOPT",
         "POTENTIAL_FILE_NAME": "GTH_POTENTIALS",
@@ -63,7 +62,7 @@ def build_dft(
         "SCF": _build_scf(atoms, settings=settings, is_gamma=is_gamma),
         "XC": _build_functional(settings),
     }
-    if boundary == "slab" and periodic == "XYZ":
+    if periodic == "XYZ" and not atoms.pbc.all():
         section = {"SURFACE_DIPOLE_CORRECTION": "T", "SURF_DIP_DIR": "Z"} | section
     if not is_gamma:
         section["KPOINTS"] = {"SCHEME": _describe_k_points(settings.k_points), "FULL_GRID": "F"}

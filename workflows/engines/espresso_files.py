@@ -88,8 +88,8 @@ def write_inputs(
     (directory / INPUT_FILE).write_text(text + _build_hubbard_card(text, settings=settings), encoding="utf-8")
     (directory / README_FILE).write_text(_describe(settings), encoding="utf-8")
     keep_request(
-        "espresso",
-        directory=directory,
+        directory,
+        code="espresso",
         atoms=atoms,
         charge=charge,
         multiplicity=multiplicity,

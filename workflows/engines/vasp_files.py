@@ -57,8 +57,7 @@ def write_inputs(
 
     Args:
         directory: made if it is not there.
-        atoms: in a cell; open along all axes (a molecule), along z (a slab) or none. FixAtoms becomes selective
-            dynamics.
+        atoms: in a cell, open along all axes (a molecule), z (a slab) or none; FixAtoms becomes selective dynamics.
         charge: in e; other than 0, NELECT is set.
         multiplicity: 2 S + 1; NUPDOWN is 2 S in a calculation with spins.
         settings: of VASP.
@@ -73,7 +72,7 @@ def write_inputs(
     """
     boundary = find_boundary(atoms, settings=settings)
     check_spin(atoms, charge=charge, multiplicity=multiplicity, moments=moments)
-    find_fixed(atoms)
+    find_fixed(atoms)  # refuses what cannot be written
     order = sort_by_element(atoms)
     ordered = atoms[order]
     ordered.set_pbc(True)
@@ -81,6 +80,7 @@ def write_inputs(
     start = find_start_moments(atoms, multiplicity=multiplicity, moments=moments)
     titles = find_titles(ordered, settings=settings)
     tags = {
+        "SYSTEM": atoms.symbols.formula.format("hill"),
         **build_tags(settings, relax=relax),
         **_build_spin_tags(None if start is None else start[order], multiplicity=multiplicity),
         **_build_charge_tags(ordered, charge=charge, titles=titles, settings=settings),
@@ -88,20 +88,15 @@ def write_inputs(
         **_build_hubbard_tags(list(titles), settings=settings),
     }
     directory.mkdir(parents=True, exist_ok=True)
-    write_incar(directory, {"SYSTEM": atoms.symbols.formula.format("hill"), **tags})
+    write_incar(directory, tags)
     (directory / "KPOINTS").write_text(format_kpoints(settings.k_points, ordered, gamma=True), encoding="utf-8")
     write_vasp(directory / "POSCAR", ordered)
     (directory / "POTCAR.spec").write_text("\n".join(titles.values()) + "\n", encoding="utf-8")
-    note = _describe(titles, settings=settings, charge=charge, boundary=boundary)
-    (directory / README_FILE).write_text(note, encoding="utf-8")
+    (directory / README_FILE).write_text(
+        _describe(titles, settings, charge=charge, boundary=boundary), encoding="utf-8"
+    )
     keep_request(
-        "vasp",
-        directory=directory,
-        atoms=atoms,
-        charge=charge,
-        multiplicity=multiplicity,
-        settings=settings,
-        relax=relax,
+        directory, code="vasp", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax
     )
     return [directory / name for name in FILES]
 
@@ -187,7 +182,7 @@ def _build_hubbard_tags(elements: Sequence[str], *, settings: VaspSettings) -> d
     }
 
 
-def _describe(titles: dict[str, str], *, settings: VaspSettings, charge: int, boundary: str) -> str:
+def _describe(titles: dict[str, str], settings: VaspSettings, *, charge: int, boundary: str) -> str:
     """How to make POTCAR, and what to check before the run."""
     release = settings.potentials
     parts = " ".join(f"potpaw_{release}/{title}/POTCAR" for title in titles.values())
@@ -201,6 +196,8 @@ def _describe(titles: dict[str, str], *, settings: VaspSettings, charge: int, bo
             "NELECT counts the valence electrons that the titles stand for. Check them: grep ZVAL POTCAR. "
             "The cell is made neutral by a uniform background."
         )
+        if boundary == "molecule":
+            lines.append("VASP corrects the energy of a charged molecule (IDIPOL) for cubic cells alone.")
         if boundary == "slab":
             lines.append("The energy of a charged slab depends on the height of the cell: do not compare it as it is.")
     lines.append("Then run VASP here, and read vasprun.xml and OUTCAR with: read_outputs(directory)")

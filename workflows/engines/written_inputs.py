@@ -159,9 +159,9 @@ def _count_others(period: int) -> int:
 
 
 def keep_request(
-    code: str,
-    *,
     directory: Path,
+    *,
+    code: str,
     atoms: Atoms,
     charge: int,
     multiplicity: int,

@@ -1,6 +1,7 @@
 """Inputs of CP2K, section by section, as ASE's parser of CP2K's inputs reads them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,7 +158,7 @@ def test_a_slab_has_kinds_for_its_moments_fixed_layers_and_a_correction(tmp_path
 )
 def test_slabs_are_parted_in_one_way_only(
     charge: int,
-    overrides: dict[str, bool],
+    overrides: dict[str, Any],
     periodic: str,
     solver: str,
     tmp_path: Path,
