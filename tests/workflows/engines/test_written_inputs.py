@@ -24,7 +24,7 @@ from workflows.engines.written_inputs import (
 
 BOX = [(8.0, 0, 0), (0, 8.0, 0), (0, 0, 12.0)]
 
-# ZVAL of POTCAR files of release 54, by their atomic configurations.
+# Counted by hand from what each title treats as valence: Ti_sv is 3s2 3p6 and four more. No POTCAR was read.
 VALENCE = [
     "H:1",
     "Li:1",
