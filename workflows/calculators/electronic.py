@@ -3,25 +3,29 @@
 import difflib
 import warnings
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from structures.errors import InputError, SetupError
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.written_settings import (
+    PROTOCOLS,
+    VASP_PAPERS,
+    Cp2kSettings,
+    Dispersion,
+    ElectronicSettings,
+    EspressoSettings,
+    VaspSettings,
+)
 from workflows.installation import find_missing_modules, install_command
 
 EXTRA = "dft"
 Protocol = Literal["fast", "moderate", "precise"]
-Dispersion = Literal["none", "d3zero", "d3bj"]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class GpawSettings(_Settings):
+class GpawSettings(ElectronicSettings):
     """Settings of the calculator `gpaw`."""
 
     mode: Literal["lcao", "fd", "pw"] = Field(default="fd", description="atomic orbitals, real-space grid, plane waves")
@@ -36,7 +40,7 @@ class GpawSettings(_Settings):
     dispersion: Dispersion = Field(default="none", description="added D3 dispersion")
 
 
-class PyscfSettings(_Settings):
+class PyscfSettings(ElectronicSettings):
     """Settings of the calculator `pyscf`, for molecules and clusters."""
 
     xc: Literal["PBE", "revPBE", "RPBE", "PBE0", "B3LYP"] = Field(default="PBE", description="functional")
@@ -57,14 +61,18 @@ class ElectronicMethod:
         protocols: what each protocol sets.
         modules: Python modules it needs.
         is_periodic: whether it can do cells with periodic directions.
+        papers: what the method sections of papers set; named as protocols are.
+        writes_inputs_only: whether the code runs elsewhere, on inputs that are written here.
     """
 
     name: str
     summary: str
-    settings: type[_Settings]
+    settings: type[ElectronicSettings]
     protocols: Mapping[Protocol, Mapping[str, Any]]
     modules: tuple[str, ...]
     is_periodic: bool
+    papers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    writes_inputs_only: bool = False
 
     def missing_modules(self) -> list[str]:
         """The modules it needs that are not installed here."""
@@ -98,6 +106,34 @@ ELECTRONIC_METHODS: dict[str, ElectronicMethod] = {
             modules=("pyscf",),
             is_periodic=False,
         ),
+        ElectronicMethod(
+            name="vasp",
+            summary="inputs of VASP, which runs elsewhere: PAW in plane waves",
+            settings=VaspSettings,
+            protocols=PROTOCOLS["vasp"],
+            modules=(),
+            is_periodic=True,
+            papers=VASP_PAPERS,
+            writes_inputs_only=True,
+        ),
+        ElectronicMethod(
+            name="espresso",
+            summary="inputs of Quantum ESPRESSO (pw.x), which runs elsewhere: pseudopotentials in plane waves",
+            settings=EspressoSettings,
+            protocols=PROTOCOLS["espresso"],
+            modules=(),
+            is_periodic=True,
+            writes_inputs_only=True,
+        ),
+        ElectronicMethod(
+            name="cp2k",
+            summary="inputs of CP2K, which runs elsewhere: Gaussians and plane waves",
+            settings=Cp2kSettings,
+            protocols=PROTOCOLS["cp2k"],
+            modules=(),
+            is_periodic=True,
+            writes_inputs_only=True,
+        ),
     )
 }
 
@@ -115,13 +151,21 @@ def find_method(name: str) -> ElectronicMethod:
     return ELECTRONIC_METHODS[name]
 
 
-def build_electronic_spec(name: str, *, protocol: Protocol, overrides: Mapping[str, Any]) -> CalculatorSpec:
+def build_electronic_spec(name: str, *, protocol: str, overrides: Mapping[str, Any]) -> CalculatorSpec:
     """The spec of a method: the protocol's settings, the user's over them, every value written out.
+
+    Args:
+        name: of the method.
+        protocol: fast, moderate, precise, or the name of a paper whose method section the method knows.
+        overrides: settings to have otherwise.
 
     Raises:
         InputError: names the setting, its value and what it needs.
     """
     method = find_method(name)
+    protocols: dict[str, Mapping[str, Any]] = {**dict(method.protocols.items()), **method.papers}
+    if protocol not in protocols:
+        raise InputError(f"calculator.protocol is {protocol!r}, needs one of {', '.join(protocols)} for {name}.")
     for key in overrides:
         known = method.settings.model_fields
         if key not in known:
@@ -131,7 +175,7 @@ def build_electronic_spec(name: str, *, protocol: Protocol, overrides: Mapping[s
                 f"calculator.overrides.{key} is not a setting of {name}, needs one of {', '.join(known)}.{hint}"
             )
     try:
-        settings = method.settings.model_validate({**method.protocols[protocol], **overrides}, strict=False)
+        settings = method.settings.model_validate({**protocols[protocol], **overrides}, strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -155,6 +199,8 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str])
         InputError: names the element and what is missing.
     """
     settings = spec.overrides
+    if find_method(spec.name).writes_inputs_only:
+        return  # its data lie where it runs
     if spec.name == "pyscf":
         from pyscf.gto.basis import load
         from pyscf.lib.exceptions import BasisNotFoundError
@@ -181,11 +227,14 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str])
 
 
 def check_method_installed(name: str) -> None:
-    """Check that a method's packages are here.
+    """Check that a method's packages are here, and that it runs here at all.
 
     Raises:
-        SetupError: says what to install.
+        SetupError: says what to install, or to choose.
     """
+    if find_method(name).writes_inputs_only:
+        here = ", ".join(other for other, method in ELECTRONIC_METHODS.items() if not method.writes_inputs_only)
+        raise SetupError(f"calculator {name} does not run here, only its inputs are written. Choose one of {here}.")
     missing = find_method(name).missing_modules()
     if missing:
         raise SetupError(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli import checking, looking, one_file, revoking, running, writing
+from workflows.cli import checking, compare, looking, one_file, revoking, running, writing
 from workflows.cli.explaining import explained, format_examples
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ alkaliflow run potassium-diffusion examples/potassium-diffusion.yaml --preset fa
     "analyse": "alkaliflow analyse runs/potassium-diffusion-demo-1",
     "list": "alkaliflow list",
     "show": "alkaliflow show runs/potassium-diffusion-demo-1",
+    "compare": "alkaliflow compare runs/tfsi-adsorption-demo-1 runs/tfsi-adsorption-demo-2 --csv comparison.csv",
     "job show": """
 alkaliflow show runs/potassium-diffusion-demo-1     lists the keys
 alkaliflow job show 3fa9c0
@@ -77,6 +78,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "analyse": running.analyse,
     "list": looking.list_runs,
     "show": looking.show,
+    "compare": compare.compare,
     "init": writing.init,
     "schema": writing.schema,
     "doctor": checking.doctor,

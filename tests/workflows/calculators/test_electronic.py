@@ -4,11 +4,12 @@ import re
 
 import pytest
 
-from structures.errors import InputError
+from structures.errors import InputError, SetupError
 from workflows.calculators.electronic import (
     ELECTRONIC_METHODS,
     build_electronic_spec,
     check_elements_and_basis,
+    check_method_installed,
     find_method,
 )
 
@@ -59,3 +60,53 @@ def test_a_basis_that_does_not_exist_is_named() -> None:
 def test_near_names_of_codes_are_offered() -> None:
     with pytest.raises(InputError, match="Did you mean gpaw"):
         find_method("gpow")
+
+
+def test_papers_are_protocols_of_the_codes_that_they_used() -> None:
+    settings = dict(build_electronic_spec("vasp", protocol="zhen-2025", overrides={}).overrides)
+    told = {name: settings[name] for name in ("xc", "dispersion", "cutoff_eV", "k_points", "energy_tolerance_eV")}
+    assert told == {
+        "xc": "PBE",
+        "dispersion": "d3zero",
+        "cutoff_eV": 400.0,
+        "k_points": [1, 1, 1],
+        "energy_tolerance_eV": 1e-5,
+    }
+    assert (settings["force_tolerance_eV_per_A"], settings["relaxation"]) == (0.05, "conjugate-gradients")
+    other = dict(build_electronic_spec("vasp", protocol="wu-2025", overrides={"k_points": (3, 3, 1)}).overrides)
+    told = {name: other[name] for name in ("xc", "dispersion", "cutoff_eV", "k_points", "energy_tolerance_eV")}
+    assert told == {
+        "xc": "PBE",
+        "dispersion": "none",
+        "cutoff_eV": 500.0,
+        "k_points": [3, 3, 1],
+        "energy_tolerance_eV": 1e-4,
+    }
+    assert other["force_tolerance_eV_per_A"] == 0.01
+
+
+def test_a_paper_of_another_code_is_no_protocol() -> None:
+    with pytest.raises(InputError, match="protocol is 'zhen-2025', needs one of fast, moderate, precise for gpaw"):
+        build_electronic_spec("gpaw", protocol="zhen-2025", overrides={})
+
+
+def test_u_is_given_for_each_element() -> None:
+    spec = build_electronic_spec("vasp", protocol="moderate", overrides={"hubbard_U_eV": {"Fe": 4}})
+    assert spec.overrides["hubbard_U_eV"] == {"Fe": 4.0}
+    with pytest.raises(InputError, match=r"calculator\.overrides\.hubbard_U_eV\.Fe is -1"):
+        build_electronic_spec("vasp", protocol="moderate", overrides={"hubbard_U_eV": {"Fe": -1}})
+
+
+@pytest.mark.parametrize("name", ["vasp", "espresso", "cp2k"])
+def test_codes_that_run_elsewhere_are_not_started_here(name: str) -> None:
+    method = find_method(name)
+    assert method.writes_inputs_only
+    assert "runs elsewhere" in method.summary
+    check_elements_and_basis(build_electronic_spec(name, protocol="fast", overrides={}), elements=["Li", "Am"])
+    with pytest.raises(SetupError, match=f"calculator {name} does not run here.*Choose one of gpaw, pyscf"):
+        check_method_installed(name)
+
+
+def test_codes_that_run_here_say_so() -> None:
+    assert not find_method("gpaw").writes_inputs_only
+    check_method_installed("pyscf")
