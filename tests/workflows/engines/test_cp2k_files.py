@@ -48,7 +48,7 @@ def names(root: InputSection, path: str) -> list[str]:
 
 
 def tfsi() -> Atoms:
-    return put_in_box(build_species("TFSI-").atoms, lengths_A=BOX_A)
+    return put_in_box(build_species("TFSI-").atoms, lattice_A=np.diag(BOX_A))
 
 
 def slab() -> Atoms:
@@ -105,7 +105,7 @@ def test_each_damping_has_its_name(dispersion: str, kind: str, tmp_path: Path) -
 
 
 def test_a_charged_radical_has_its_spin(tmp_path: Path) -> None:
-    oxygen = put_in_box(Atoms("O2", [(0, 0, 0), (0, 0, 1.12)]), lengths_A=np.array([9.0, 9.0, 9.0]))
+    oxygen = put_in_box(Atoms("O2", [(0, 0, 0), (0, 0, 1.12)]), lattice_A=np.diag([9.0, 9.0, 9.0]))
     dft = keywords(write(tmp_path, oxygen, charge=1, multiplicity=2), "FORCE_EVAL/DFT")
     assert {name: dft[name] for name in ("CHARGE", "MULTIPLICITY", "UKS")} == {
         "CHARGE": "1",
@@ -181,6 +181,6 @@ def test_functionals_are_written_as_sections(xc: str, sections: list[str], tmp_p
 
 def test_a_basis_that_an_element_lacks_is_refused(tmp_path: Path) -> None:
     write(tmp_path, tfsi(), charge=-1, basis="TZV2P-MOLOPT-GTH")
-    lithium = put_in_box(build_species("LiTFSI").atoms, lengths_A=BOX_A)
+    lithium = put_in_box(build_species("LiTFSI").atoms, lattice_A=np.diag(BOX_A))
     with pytest.raises(InputError, match="TZV2P-MOLOPT-GTH, which BASIS_MOLOPT does not have for Li"):
         write(tmp_path, lithium, basis="TZV2P-MOLOPT-GTH")

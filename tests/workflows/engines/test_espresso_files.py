@@ -41,7 +41,7 @@ def write(
 
 
 def tfsi() -> Atoms:
-    return put_in_box(build_species("TFSI-").atoms, lengths_A=BOX_A)
+    return put_in_box(build_species("TFSI-").atoms, lattice_A=np.diag(BOX_A))
 
 
 def slab() -> Atoms:
@@ -94,7 +94,7 @@ def test_each_damping_has_its_version(dispersion: str, version: int, tmp_path: P
 
 def test_a_charged_radical_has_its_spin(tmp_path: Path) -> None:
     """O2 +: spread evenly, 0.5 of 6 outer electrons each."""
-    oxygen = put_in_box(Atoms("O2", [(0, 0, 0), (0, 0, 1.12)]), lengths_A=np.array([9.0, 9.0, 9.0]))
+    oxygen = put_in_box(Atoms("O2", [(0, 0, 0), (0, 0, 1.12)]), lattice_A=np.diag([9.0, 9.0, 9.0]))
     system = write(tmp_path, oxygen, charge=1, multiplicity=2)[0]["system"]
     assert (system["tot_charge"], system["nspin"], system["tot_magnetization"]) == (1, 2, 1)
     assert system["starting_magnetization(1)"] == pytest.approx(0.5 / 6, abs=1e-4)

@@ -41,7 +41,7 @@ def write(directory: Path, atoms: Atoms, **what: object) -> dict[str, str]:
 
 
 def litfsi() -> Atoms:
-    return put_in_box(build_species("LiTFSI").atoms, lengths_A=BOX_A)
+    return put_in_box(build_species("LiTFSI").atoms, lattice_A=np.diag(BOX_A))
 
 
 def slab_with_oxygen() -> Atoms:
@@ -127,7 +127,7 @@ def test_poscar_has_the_atoms_of_the_structure(tmp_path: Path) -> None:
 
 def test_a_charged_radical_has_its_electrons_and_its_spin(tmp_path: Path) -> None:
     """O2 +: 2 x 6 electrons less one, one of them unpaired, spread over both atoms."""
-    oxygen = put_in_box(Atoms("O2", [(0, 0, 0), (0, 0, 1.12)]), lengths_A=np.array([9.0, 9.0, 9.0]))
+    oxygen = put_in_box(Atoms("O2", [(0, 0, 0), (0, 0, 1.12)]), lattice_A=np.diag([9.0, 9.0, 9.0]))
     tags = write(tmp_path, oxygen, charge=1, multiplicity=2, relax=False, spec=spec(dispersion="d3bj"))
     told = {name: tags[name] for name in ("NELECT", "ISPIN", "NUPDOWN", "MAGMOM", "IVDW", "NSW", "IBRION")}
     assert told == {
