@@ -9,6 +9,7 @@ import numpy as np
 from structures.species import ELECTRON, Species
 from workflows.adsorption_poses import SCREENING_SETTINGS
 from workflows.adsorption_species import build_all_poses, build_all_species, list_pairs, parse_reactions
+from workflows.adsorption_spins import check_moments_possible
 from workflows.adsorption_steps import Step, Wanted, find_relaxation_settings, list_all_steps, list_energies
 from workflows.adsorption_sums import find_host
 from workflows.calculators.electronic import (
@@ -117,6 +118,7 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     for changes in {str(one.changes): one.changes for one in energies.values()}.values():
         check_elements_and_basis(replace(spec, overrides=settings | dict(changes)), elements=elements)
     check_electron(config, species=species)
+    check_moments_possible(section.name, species=species)
     _check_resources(config, energies=energies, cores=cores)
     poses = {name: build_all_poses(name, config=config, species=species) for name in list_pairs(config)}
     seconds = sum(_estimate_s(one.species, settings=settings | dict(one.changes)) for one in energies.values())

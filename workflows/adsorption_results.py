@@ -95,6 +95,8 @@ def build_observables(
             for term in step.terms
         },
     }
+    if found.spins:
+        observables["spin_states"] = {name: search.to_json() for name, search in found.spins.items()}
     if found.searches:
         observables["poses"] = {
             name: describe_search(search, config=config, found=found) for name, search in found.searches.items()

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.data import atomic_numbers, reference_states
+from numpy.typing import NDArray
 
 from structures.adsorption_sites import find_sites
 from structures.box import orient_along_axes
@@ -130,6 +131,8 @@ def set_charge_and_spin(one: Species, *, section: SpeciesSection | None) -> Spec
     multiplicity = section.multiplicity
     if multiplicity is None and charge == one.charge:
         multiplicity = one.multiplicity
+    if (charge, multiplicity) != (one.charge, one.multiplicity):
+        one = replace(one, starting_moments={})
     return complete_species(replace(one, charge=charge), multiplicity=multiplicity)
 
 
@@ -263,7 +266,31 @@ def build_adsorbed(name: str, atoms: Atoms, *, config: TfsiAdsorptionConfig, spe
     if bare.pbc.any():
         return replace(adsorbed, multiplicity=host.multiplicity if asked is None else asked)
     lowest = abs(guest.multiplicity - host.multiplicity) + 1
-    return complete_species(adsorbed, multiplicity=lowest if asked is None else asked)
+    multiplicity = lowest if asked is None else asked
+    moments = join_moments(host, guest, multiplicity=multiplicity)
+    if moments is not None:
+        bare.set_initial_magnetic_moments(moments)
+    return complete_species(adsorbed, multiplicity=multiplicity)
+
+
+def join_moments(host: Species, guest: Species, *, multiplicity: int) -> list[float] | None:
+    """Moments to start an adsorbed species from: those of its parts, the guest's turned if that gives the spin.
+
+    Returns:
+        Moment of each atom, the host's first, in μB; None if no such sum gives the multiplicity, or no spin is open.
+    """
+    ours, theirs = (spread(part) for part in (host, guest))
+    for sign in (1, -1):
+        joined = np.concatenate([ours, sign * theirs])
+        if joined.any() and np.isclose(joined.sum(), multiplicity - 1, atol=1e-6):
+            return [float(value) for value in joined]
+    return None
+
+
+def spread(one: Species) -> NDArray[np.float64]:
+    """Moment of each atom: as the structure has it, or the unpaired electrons evenly."""
+    moments = one.atoms.get_initial_magnetic_moments()
+    return moments if moments.any() else np.full(len(one.atoms), (one.multiplicity - 1) / len(one.atoms))
 
 
 def list_slabs(names: Iterable[str], *, species: Mapping[str, Species]) -> list[str]:
@@ -300,5 +327,7 @@ def neutralise(one: Species) -> Species:
     """The same atoms without charge, with the lowest spin."""
     if not one.charge:
         return one
-    neutral = replace(one, name=f"{one.name} made neutral", charge=0, multiplicity=1)
+    atoms = one.atoms.copy()
+    atoms.set_initial_magnetic_moments(None)
+    neutral = replace(one, name=f"{one.name} made neutral", atoms=atoms, charge=0, starting_moments={})
     return complete_species(neutral, multiplicity=None)

@@ -10,6 +10,7 @@ from structures.reaction import Reaction
 from structures.species import ELECTRON, Species
 from workflows.adsorption_poses import PoseSearch
 from workflows.adsorption_species import list_slabs, parse_reactions
+from workflows.adsorption_spins import SpinSearch
 from workflows.adsorption_steps import Step, label
 from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 from workflows.jobs.store import Finished
@@ -21,12 +22,14 @@ class FoundEnergies:
 
     Attributes:
         species: all species in the geometries that count.
+        spins: name of each species with several spin arrangements → their energies.
         searches: name of each adsorbed species → its poses.
         steps: of each reaction, in their order.
         energies: label → result.
     """
 
     species: Mapping[str, Species]
+    spins: Mapping[str, SpinSearch]
     searches: Mapping[str, PoseSearch]
     steps: Sequence[Sequence[Step]]
     energies: Mapping[str, Finished]

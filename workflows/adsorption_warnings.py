@@ -18,6 +18,7 @@ from workflows.jobs.store import Finished
 SMALLEST_CHARGE_SHARE = 0.25
 LARGEST_FORCE_EV_PER_A = 0.1
 SMALLEST_GAP_EV = 0.3
+LARGEST_MOMENT_ERROR = 0.1
 
 
 def collect_warnings(
@@ -119,6 +120,11 @@ def judge_states(found: FoundEnergies) -> list[ResultWarning]:
         gap_eV = values["gap_eV"]
         if values["helped"]:
             warnings.append(ResultWarning("amber", f"{name}: its SCF converged only with {values['helped']}."))
+        moment = values.get("moment")
+        if moment is not None and abs(abs(moment) - (term.species.multiplicity - 1)) > LARGEST_MOMENT_ERROR:
+            asked = term.species.multiplicity - 1
+            text = f"{name}: {moment:.2f} electrons are unpaired in the end, {asked} were asked for."
+            warnings.append(ResultWarning("amber", text))
         is_slab = term.species.atoms.pbc.any()
         if gap_eV is not None and gap_eV < SMALLEST_GAP_EV and term.species.multiplicity == 1 and not is_slab:
             text = f"{name}: the gap is {gap_eV:.2f} eV, so that the closed shell may not be its ground state."

@@ -18,6 +18,7 @@ from workflows.adsorption_plan import plan as plan  # noqa: PLC0414 (a flow's mo
 from workflows.adsorption_poses import search_poses, take_best_poses
 from workflows.adsorption_results import publish_results
 from workflows.adsorption_species import build_all_species, list_pairs
+from workflows.adsorption_spins import settle_spins
 from workflows.adsorption_steps import (
     Cell,
     Wanted,
@@ -120,12 +121,13 @@ def find_energies(run: AdsorptionRun, *, run_stage: Callable[..., Any]) -> Found
         run_stage: calls a stage with its arguments: shown in Prefect, or plainly.
     """
     start = build_all_species(run.config)
-    parts = run_stage(relax_parts, run, species=start)
+    settled, spins = run_stage(settle_spins, run, species=start)
+    parts = run_stage(relax_parts, run, species=settled)
     searches = run_stage(search_poses, run, species=parts, start=start)
     species = take_best_poses(run, searches=searches, species=parts)
     steps = list_all_steps(run.config, settings=run.settings, species=species, start=start)
     energies = run_stage(compute_energies, run, wanted=list_energies(steps))
-    return FoundEnergies(species=species, searches=searches, steps=steps, energies=energies)
+    return FoundEnergies(species=species, spins=spins, searches=searches, steps=steps, energies=energies)
 
 
 def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:

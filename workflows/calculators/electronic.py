@@ -17,6 +17,7 @@ from workflows.calculators.written_settings import (
     Dispersion,
     ElectronicSettings,
     EspressoSettings,
+    HubbardU,
     VaspSettings,
 )
 from workflows.installation import find_missing_modules, install_command
@@ -37,6 +38,7 @@ class GpawSettings(ElectronicSettings):
     basis: Literal["sz(dzp)", "szp(dzp)", "dzp"] = Field(default="dzp", description="of mode lcao")
     k_points: tuple[int, int, int] = Field(default=(1, 1, 1), description="Monkhorst-Pack grid, periodic axes only")
     smearing_eV: float = Field(default=0.0, ge=0, le=0.5, description="Fermi-Dirac width; 0 for molecules")
+    hubbard_U_eV: HubbardU = Field(default_factory=dict, description="effective U of an element's open shell")
     dispersion: Dispersion = Field(default="none", description="added D3 dispersion")
 
 
@@ -189,7 +191,11 @@ def build_electronic_spec(name: str, *, protocol: str, overrides: Mapping[str, A
 def keep_telling_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings without those that another mode of GPAW would use: they would set equal energies apart."""
     unused = {"fd": ("cutoff_eV", "basis"), "lcao": ("cutoff_eV",), "pw": ("spacing_A", "basis")}
-    return {name: value for name, value in settings.items() if name not in unused.get(str(settings.get("mode")), ())}
+    left_out = (
+        *unused.get(str(settings.get("mode")), ()),
+        *(() if settings.get("hubbard_U_eV") else ("hubbard_U_eV",)),
+    )
+    return {name: value for name, value in settings.items() if name not in left_out}
 
 
 def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str]) -> None:

@@ -45,6 +45,7 @@ alkaliflow job show 3fa9c0
 alkaliflow init potassium-diffusion --preset fast -o config.yaml
 alkaliflow run potassium-diffusion config.yaml --dry-run
 """,
+    "inputs": "alkaliflow inputs --preset standard --code vasp --protocol zhen-2025 -o vasp-inputs",
     "schema": "alkaliflow schema potassium-diffusion > potassium-diffusion.schema.json",
     "doctor": "alkaliflow doctor",
     "relax": "alkaliflow relax examples/m-bisnsb.extxyz --calculator pod --output relaxed.extxyz",
@@ -80,6 +81,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "show": looking.show,
     "compare": compare.compare,
     "init": writing.init,
+    "inputs": writing.inputs,
     "schema": writing.schema,
     "doctor": checking.doctor,
     "relax": one_file.relax,

@@ -1,4 +1,4 @@
-"""Commands that write files for people and programs: init, schema."""
+"""Commands that write files for people and programs: init, inputs, schema."""
 
 import json
 from pathlib import Path
@@ -33,6 +33,30 @@ def init(
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror}). Choose another with -o.") from None
     typer.echo(f"Wrote {output}. Try it with: alkaliflow run {flow} {output} --dry-run")
+
+
+def inputs(
+    config: Annotated[Path | None, typer.Argument(help="User file of tfsi-adsorption. Default: the preset.")] = None,
+    *,
+    code: Annotated[str, typer.Option("--code", help="vasp, espresso or cp2k.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New directory for the inputs.")],
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="fast, moderate, precise; vasp also zhen-2025, wu-2025.")
+    ] = "moderate",
+    preset: Annotated[str | None, typer.Option("--preset", help="Preset of tfsi-adsorption.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="Override of the configuration, e.g. geometry.relax=false.")
+    ] = None,
+) -> None:
+    """Write the inputs of a code that runs elsewhere, for every species of tfsi-adsorption's reactions."""
+    from workflows.adsorption_inputs import write_all_inputs
+
+    resolved = find_flow("tfsi-adsorption").resolve(path=config, preset=preset, sets=sets or ())
+    model: Any = resolved.config
+    written = write_all_inputs(model, code=code, protocol=protocol, overrides={}, directory=output)
+    for folder, files in written.items():
+        typer.echo(f"{output / folder}: {', '.join(path.name for path in files)}")
+    typer.echo(f"{output / 'reactions.txt'} says what is to be subtracted from what.")
 
 
 def schema(

@@ -52,6 +52,7 @@ class Answer(BaseModel):
         forces_eV_per_A: on the final structure; None if not wanted.
         charges_e: of each atom, Hirshfeld; None if the code gives none.
         spins: of each atom, in electrons; None without spin polarisation.
+        moment: of the whole, in electrons; None without spin polarisation.
         gap_eV: between the highest occupied and the lowest empty state; None if there is none.
         method: what two energies must agree in to be subtracted.
         n_scf: SCF cycles of the last energy.
@@ -70,6 +71,7 @@ class Answer(BaseModel):
     forces_eV_per_A: list[list[float]] | None = None
     charges_e: list[float] | None = None
     spins: list[float] | None = None
+    moment: float | None = None
     gap_eV: float | None = None
     method: dict[str, Any] = {}
     n_scf: int = 0

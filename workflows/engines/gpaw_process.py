@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.data import atomic_numbers
 from ase.io import write
 from ase.parallel import parprint, world
 from gpaw import GPAW, KohnShamConvergenceError, Mixer, MixerSum
@@ -53,12 +54,21 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
     else:
         arguments["mode"] = settings["mode"]
         arguments["gpts"] = find_grid(atoms, spacing_A=settings["spacing_A"])
+    if settings.get("hubbard_U_eV"):
+        arguments["setups"] = {
+            element: f":{find_shell(element)},{value_eV}" for element, value_eV in settings["hubbard_U_eV"].items()
+        }
     if settings["mode"] == "lcao":
         arguments["basis"] = settings["basis"]
     if atoms.pbc.any():
         arguments["kpts"] = {"size": settings["k_points"], "gamma": True}
-    arguments["occupations"] = {"name": "fermi-dirac", "width": settings["smearing_eV"], "fixmagmom": is_polarised}
-    if atoms.pbc.tolist() == [True, True, False]:
+    is_slab = atoms.pbc.tolist() == [True, True, False]
+    arguments["occupations"] = {
+        "name": "fermi-dirac",
+        "width": settings["smearing_eV"],
+        "fixmagmom": is_polarised and not is_slab,  # GPAW knows no work functions of two Fermi levels, and fails
+    }
+    if is_slab:
         # Without it the two faces of a slab are held at one potential, or see each other through the vacuum.
         arguments["poissonsolver"] = {"dipolelayer": "xy"}
     if not atoms.pbc.any():
@@ -69,6 +79,15 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
             "moment_corrections": 9,
         }
     return arguments
+
+
+def find_shell(element: str) -> str:
+    """The open shell that a Hubbard U is put on: f of f elements, d of transition metals, else p."""
+    number = atomic_numbers[element]
+    if 57 <= number <= 71 or 89 <= number <= 103:  # noqa: PLR2004 (La–Lu, Ac–Lr)
+        return "f"
+    is_transition_metal = any(first <= number <= last for first, last in ((21, 30), (39, 48), (72, 80)))
+    return "d" if is_transition_metal else "p"
 
 
 def has_spins(request: Request, *, atoms: Atoms) -> bool:
@@ -84,9 +103,12 @@ def find_grid(atoms: Atoms, *, spacing_A: float) -> tuple[int, int, int]:
 
 
 def set_start_spins(atoms: Atoms, *, multiplicity: int) -> None:
-    """Spread the unpaired electrons evenly, unless the structure brings moments of its own."""
-    if multiplicity > 1 and not atoms.get_initial_magnetic_moments().any():
-        atoms.set_initial_magnetic_moments(np.full(len(atoms), (multiplicity - 1) / len(atoms)))
+    """Start from the moments that the structure brings, if they add up; else spread the unpaired electrons evenly."""
+    moments, unpaired = atoms.get_initial_magnetic_moments(), multiplicity - 1
+    if moments.any() and np.isclose(abs(moments.sum()), unpaired, atol=1e-3):
+        atoms.set_initial_magnetic_moments(moments * (np.sign(np.round(moments.sum(), 3)) or 1))
+    elif unpaired or moments.any():
+        atoms.set_initial_magnetic_moments(np.full(len(atoms), unpaired / len(atoms)))
 
 
 def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
@@ -134,6 +156,7 @@ def describe(
         forces_eV_per_A=None if forces is None else forces.tolist(),
         charges_e=None if charges is None else [float(value) for value in charges],
         spins=[float(value) for value in calculator.get_magnetic_moments()] if is_polarised else None,
+        moment=float(calculator.get_magnetic_moment()) if is_polarised else None,
         gap_eV=gap_eV if np.isfinite(gap_eV) else None,  # no empty state was computed
         method={
             "code": "gpaw",
@@ -146,6 +169,7 @@ def describe(
             "periodic": [bool(flag) for flag in atoms.pbc],
             "k_points": list(settings["k_points"]) if atoms.pbc.any() else None,
             "smearing_eV": settings["smearing_eV"],
+            "hubbard_U_eV": settings.get("hubbard_U_eV") or None,
             "setups": {setup.symbol: setup.fingerprint for setup in calculator.setups},
         },
         n_scf=int(calculator.get_number_of_iterations()),

@@ -1,0 +1,113 @@
+"""Inputs of codes that run elsewhere (VASP, Quantum ESPRESSO, CP2K) for every species of `tfsi-adsorption`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from structures.errors import InputError
+from structures.species import ELECTRON, Species
+from workflows.adsorption_species import build_all_species, list_slabs, neutralise, parse_reactions
+from workflows.adsorption_spins import start_with
+from workflows.adsorption_steps import Cell, find_box, find_slab_settings
+from workflows.calculators.electronic import build_electronic_spec, find_method
+from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
+from workflows.engines.input_files import check_is_written, write_input_files
+
+REACTIONS_FILE = "reactions.txt"
+
+
+def write_all_inputs(
+    config: TfsiAdsorptionConfig,
+    *,
+    code: str,
+    protocol: str,
+    overrides: Mapping[str, Any],
+    directory: Path,
+) -> dict[str, list[Path]]:
+    """One folder of inputs for each energy that the reactions of a configuration need.
+
+    Slabs, and what lies on them, are in the cell of the slab; molecules in one periodic box, or in that cell.
+
+    Args:
+        config: of the flow; its calculator is not used.
+        code: vasp, espresso or cp2k.
+        protocol: fast, moderate, precise, or a paper's.
+        overrides: settings of the code to have otherwise.
+        directory: new, or empty.
+
+    Returns:
+        Folder's name → its files.
+
+    Raises:
+        InputError: if something cannot be built or written, or the directory holds files.
+    """
+    check_is_written(code)
+    if directory.exists() and any(directory.iterdir()):
+        raise InputError(f"{directory}: holds files, needs a new or empty directory. Choose another with -o.")
+    species = build_all_species(config)
+    written, lines = {}, []
+    for reaction in parse_reactions(config):
+        slabs = list_slabs(reaction.coefficients, species=species)
+        cell = find_cell(config, slabs=slabs, species=species)
+        changes = dict(overrides)
+        if slabs:
+            changes = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species) | changes
+        spec = build_electronic_spec(code, protocol=protocol, overrides=changes)
+        names = []
+        for name in reaction.coefficients:
+            if name == ELECTRON:
+                continue
+            one = prepare(species[name], in_slab=bool(slabs))
+            folder = name_folder(one.name, host=slabs[0].rsplit(ON, maxsplit=1)[-1] if slabs else "")
+            names.append(folder)
+            if folder not in written:
+                placed = cell.place(one)
+                moments = placed.atoms.get_initial_magnetic_moments()
+                written[folder] = write_input_files(
+                    directory / folder,
+                    spec=spec,
+                    atoms=placed.atoms,
+                    charge=placed.charge,
+                    multiplicity=placed.multiplicity,
+                    relax=config.geometry.relax,
+                    moments=moments.tolist() if moments.any() else None,
+                )
+        lines.append(f"{reaction.text}\n  {reaction.statement}\n  folders: {', '.join(names)}\n")
+    (directory / REACTIONS_FILE).write_text("\n".join(lines), encoding="utf-8")
+    return written
+
+
+def find_cell(config: TfsiAdsorptionConfig, *, slabs: list[str], species: Mapping[str, Species]) -> Cell:
+    """The slab's cell, or one box with images for all molecules."""
+    if slabs:
+        lattice_A = species[slabs[0]].atoms.cell.array.copy()
+        return Cell(lattice_A, periodic=(True, True, False), is_slab=True)
+    lattice_A = find_box(config, species=species, settings={"spacing_A": 0.2})
+    return Cell(np.eye(3) if lattice_A is None else lattice_A, periodic=(True, True, True))
+
+
+def find_slab_changes(
+    config: TfsiAdsorptionConfig, *, code: str, protocol: str, name: str, species: Mapping[str, Species]
+) -> dict[str, Any]:
+    """k-points of a slab, unless the protocol is a paper's, which says them itself."""
+    if protocol in find_method(code).papers:
+        return {}
+    settings = {"mode": "pw", "smearing_eV": 0.0}
+    return {"k_points": find_slab_settings(config, name=name, settings=settings, species=species)["k_points"]}
+
+
+def prepare(one: Species, *, in_slab: bool) -> Species:
+    """The species with the first of its spin arrangements; without its charge in the cell of a slab."""
+    if in_slab and one.charge:
+        return neutralise(one)
+    return start_with(one, arrangement=next(iter(one.starting_moments))) if one.starting_moments else one
+
+
+def name_folder(name: str, *, host: str) -> str:
+    """Name of a folder that every file system takes."""
+    words = name if not host or ON in name or name == host else f"{name} in the cell of {host}"
+    kept = {"+": "plus", "-": "-", "@": "-on-", " ": "-"}
+    text = "".join(kept.get(letter, letter if letter.isalnum() else "_") for letter in words)
+    return f"{text[:-1]}minus" if text.endswith("-") else text
