@@ -21,6 +21,20 @@ species:
 calculator: {name: pyscf, protocol: moderate}
 """
 
+SLAB = """
+adsorbate: H
+substrate: Li(001)
+species:
+  H: {file: h.xyz}
+substrates:
+  Li(001): {layers: 2, fixed_layers: 1, repeats: [1, 1], vacuum_A: 5.0, k_points: [1, 1]}
+poses: {orientations: 1, keep: 2}
+calculator: {name: gpaw, protocol: fast, overrides: {spacing_A: 0.29, basis: szp(dzp)}}
+geometry: {vacuum_A: 4.0, force_tolerance_eV_per_A: 0.5, max_steps: 2}
+checks: {grid_factor: 1.0, box_A: 0.0, k_points: true}
+analyses: [bader, density-difference]
+"""
+
 
 def run(folder: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {
@@ -88,6 +102,39 @@ def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
     assert compute_sha256(folder / "first" / "tables" / "quantities.csv") == before
 
 
+@pytest.mark.slow
+def test_an_adsorbate_on_a_slab_from_its_poses_to_its_pictures(folder: Path) -> None:
+    (folder / "slab.yaml").write_text(SLAB)
+    first = run(folder, "run", "tfsi-adsorption", "slab.yaml", "--workdir", "first")
+    assert first.returncode == 0, first.stderr
+    observables = json.loads((folder / "first" / "results.json").read_text())["observables"]
+    reaction = observables["reactions"]["Li(001) + H -> H@Li(001)"]
+    energies = {name: one["energy_eV"] for name, one in observables["species"].items()}
+    own = energies["H@Li(001)"] - energies["Li(001)"] - energies["H in the cell of Li(001)"]
+    assert reaction["energy"]["value"] == pytest.approx(own, abs=1e-9)
+    assert [error["name"] for error in reaction["errors"]] == ["k-points"]
+    assert set(reaction["unchecked"]) == {"layers", "lateral size", "grid", "vacuum", "basis"}
+    assert set(reaction["deformation"]) == {"H as in H@Li(001)", "Li(001) as in H@Li(001)"}
+
+    search = observables["poses"]["H@Li(001)"]
+    assert (search["n_poses"], search["n_full"], search["n_saved"]) == (3, 2, 1)
+    assert next(pose["name"] for pose in search["poses"]).startswith("hollow")
+    assert all((folder / "first" / pose["file"]).is_file() for pose in search["poses"])
+    charges = observables["charges"]["H@Li(001)"]
+    assert sum(charges["bader_e"]) == pytest.approx(0.0, abs=0.01)
+    assert charges["bader_e"][-1] < -0.3
+    assert abs(observables["work_functions"]["Li(001)"]["step_eV"]) < 0.1
+    assert (folder / "first" / observables["density_differences"]["H@Li(001)"]["file"]).is_file()
+    page = (folder / "first" / "report.html").read_text()
+    assert "Poses of H@Li(001)" in page
+    assert page.count('class="strip-picture"') == 3
+
+    before = compute_sha256(folder / "first" / "tables" / "quantities.csv")
+    analysed = run(folder, "analyse", "first")
+    assert analysed.returncode == 0, analysed.stderr
+    assert compute_sha256(folder / "first" / "tables" / "quantities.csv") == before
+
+
 @pytest.mark.parametrize(
     ("sets", "said"),
     [
@@ -109,6 +156,13 @@ def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
         (["resources.ranks=64"], "64"),
         (["calculator={name: gpaw, overrides: {mode: pw}}"], "energies need open boundaries"),
         (["geometry.vacuum_A=0"], "geometry.vacuum_A is 0"),
+        (["substrate=Li(001)"], "adsorbate is null"),
+        (["reactions=['2 H -> H2', 'Li(001) + H -> H@Li(001)']"], "knows no periodic cells"),
+        (["substrates={Li(001): {layers: 0}}"], "layers is 0"),
+        (["substrates={mine: {element: Pt}}"], "needs the Miller indices"),
+        (["substrates={mine: {element: Pt, miller: [0, 0, 0]}}"], "which is no plane"),
+        (["reactions=['2 H + e- -> H2']", "electron.reference=fermi-level"], "does not balance in charge"),
+        (["poses.keep=0"], "poses.keep is 0"),
     ],
 )
 def test_bad_input_is_refused_before_anything_starts(folder: Path, sets: list[str], said: str) -> None:

@@ -157,7 +157,7 @@ def describe(
         charges_e=None if charges is None else [float(value) for value in charges],
         spins=[float(value) for value in calculator.get_magnetic_moments()] if is_polarised else None,
         moment=float(calculator.get_magnetic_moment()) if is_polarised else None,
-        gap_eV=gap_eV if np.isfinite(gap_eV) else None,  # no empty state was computed
+        gap_eV=gap_eV if 0 < gap_eV < np.inf else None,  # a metal, or no empty state was computed
         method={
             "code": "gpaw",
             "version": gpaw_version,

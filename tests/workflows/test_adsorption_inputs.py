@@ -1,0 +1,71 @@
+"""Inputs of codes that run elsewhere, one folder for each energy of a reaction."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.io import read
+
+from structures.errors import InputError
+from workflows.adsorption_inputs import name_folder, write_all_inputs
+from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+
+COPPER: dict[str, Any] = {
+    "adsorbate": "CO",
+    "substrate": "Cu(111)",
+    "substrates": {"Cu(111)": {"layers": 2, "fixed_layers": 1, "repeats": [2, 2], "k_points": [3, 3]}},
+}
+
+
+def write(
+    directory: Path, *, code: str = "vasp", protocol: str = "moderate", **config: object
+) -> dict[str, list[Path]]:
+    model = TfsiAdsorptionConfig.model_validate(config, strict=False)
+    return write_all_inputs(model, code=code, protocol=protocol, overrides={}, directory=directory)
+
+
+def test_everything_that_meets_a_slab_is_written_in_its_cell(tmp_path: Path) -> None:
+    written = write(tmp_path / "in", **COPPER)
+    assert list(written) == ["Cu_111_", "CO-in-the-cell-of-Cu_111_", "CO-on-Cu_111_"]
+    cells = [read(tmp_path / "in" / folder / "POSCAR").cell.array for folder in written]
+    assert all(np.array_equal(cell, cells[0]) for cell in cells)
+    assert (tmp_path / "in" / "Cu_111_" / "KPOINTS").read_text().splitlines()[3].split() == ["3", "3", "1"]
+    told = (tmp_path / "in" / "reactions.txt").read_text()
+    assert "ΔE = E(CO@Cu(111)) − (E(Cu(111)) + E(CO))" in told
+
+
+def test_a_papers_protocol_says_its_own_k_points(tmp_path: Path) -> None:
+    write(tmp_path / "in", protocol="zhen-2025", **COPPER)
+    lines = (tmp_path / "in" / "Cu_111_" / "KPOINTS").read_text().splitlines()
+    assert lines[3].split() == ["1", "1", "1"]
+
+
+def test_ions_keep_their_charge_and_share_one_box(tmp_path: Path) -> None:
+    written = write(tmp_path / "in", reactions=["Li+ + TFSI- -> LiTFSI"])
+    assert list(written) == ["Liplus", "TFSIminus", "LiTFSI"]
+    cells = [read(tmp_path / "in" / folder / "POSCAR").cell.array for folder in written]
+    assert all(np.array_equal(cell, cells[0]) for cell in cells)
+    assert "NELECT" in (tmp_path / "in" / "TFSIminus" / "INCAR").read_text()
+    assert "NELECT" not in (tmp_path / "in" / "LiTFSI" / "INCAR").read_text()
+
+
+@pytest.mark.parametrize("code", ["espresso", "cp2k"])
+def test_the_other_codes_are_written_too(code: str, tmp_path: Path) -> None:
+    written = write(tmp_path / "in", code=code, **COPPER)
+    assert len(written) == 3
+    assert all(path.stat().st_size > 0 for files in written.values() for path in files)
+
+
+def test_nothing_is_written_over_files_or_for_codes_that_run_here(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(InputError, match="holds files"):
+        write(tmp_path, **COPPER)
+    with pytest.raises(InputError, match=r"calculator\.name is 'gpaw', whose inputs are not written"):
+        write(tmp_path / "in", code="gpaw", **COPPER)
+
+
+def test_folders_have_names_that_every_file_system_takes() -> None:
+    assert name_folder("TFSI-", host="") == "TFSIminus"
+    assert name_folder("TFSI-@CoPc", host="") == "TFSI--on-CoPc"
+    assert name_folder("CO", host="Cu(111)") == "CO-in-the-cell-of-Cu_111_"
