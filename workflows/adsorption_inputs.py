@@ -8,9 +8,9 @@ import numpy as np
 
 from structures.errors import InputError
 from structures.species import ELECTRON, Species
+from workflows.adsorption_cells import Cell, find_box, find_slab_settings
 from workflows.adsorption_species import build_all_species, list_slabs, neutralise, parse_reactions
 from workflows.adsorption_spins import start_with
-from workflows.adsorption_steps import Cell, find_box, find_slab_settings
 from workflows.calculators.electronic import build_electronic_spec, find_method
 from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 from workflows.engines.input_files import check_is_written, write_input_files

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from structures.species import ELECTRON, Species
+from workflows.adsorption_cells import find_relaxation_settings
 from workflows.adsorption_poses import SCREENING_SETTINGS
 from workflows.adsorption_species import build_all_poses, build_all_species, list_pairs, parse_reactions
 from workflows.adsorption_spins import check_moments_possible
-from workflows.adsorption_steps import Step, Wanted, find_relaxation_settings, list_all_steps, list_energies
+from workflows.adsorption_steps import Step, Wanted, list_all_steps, list_energies
 from workflows.adsorption_sums import find_host
 from workflows.calculators.electronic import (
     build_electronic_spec,

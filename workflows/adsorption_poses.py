@@ -13,8 +13,8 @@ from structures.errors import ConvergenceError
 from structures.poses import Pose
 from structures.species import Species
 from workflows.adsorption_calculation import AdsorptionRun, build_calculation
+from workflows.adsorption_cells import Cell, find_relaxation_cell, find_relaxation_settings, find_slab_settings
 from workflows.adsorption_species import build_adsorbed, build_all_poses, list_pairs
-from workflows.adsorption_steps import Cell, find_relaxation_cell, find_relaxation_settings, find_slab_settings
 from workflows.flow_run import read_structure_of
 from workflows.jobs.store import Failed, Finished
 

@@ -7,7 +7,7 @@ from typing import Any
 from structures.errors import ConvergenceError, InputError
 from structures.species import Species
 from workflows.adsorption_calculation import AdsorptionRun, build_calculation
-from workflows.adsorption_steps import find_relaxation_cell, find_relaxation_settings
+from workflows.adsorption_cells import find_relaxation_cell, find_relaxation_settings
 from workflows.jobs.store import Failed
 
 

@@ -1,46 +1,27 @@
 """How a reaction's energy is put together: steps whose energies are all by one method, in one cell, on one grid."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from structures.box import find_box_lengths, put_in_box
-from structures.errors import InputError
 from structures.reaction import Reaction
 from structures.species import ELECTRON, Species
+from workflows.adsorption_cells import (
+    BASE,
+    Cell,
+    Variant,
+    find_box,
+    find_relaxation_cell,
+    find_relaxation_settings,
+    find_slab_settings,
+    list_open_checks,
+    list_slab_checks,
+)
 from workflows.adsorption_species import list_slabs, neutralise, parse_reactions
-from workflows.configuration.adsorption_sections import SubstrateSection
 from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 
-K_POINT_LENGTH_A = 20.0  # divisions times the length of the lattice vector, at least
-SLAB_SMEARING_EV = 0.1
 SLAB_ANALYSES = ("hirshfeld", "potential")
 FROM_CODE = {"bader": "density", "density-difference": "density", "density-of-states": "density-of-states"}
-SMALLEST_VACUUM_A = 5.0  # the dipole layer lies at the edge of the cell
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One set of numerical parameters that all energies of a step are computed with.
-
-    Attributes:
-        name: of the parameter that is worse than asked for; empty for the answer itself.
-        change: in words.
-        settings: of the calculator that differ.
-        less_vacuum_A: taken from each side of the cell, in Å.
-    """
-
-    name: str = ""
-    change: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    less_vacuum_A: float = 0.0
-
-
-BASE = Variant()
 
 
 @dataclass(frozen=True)
@@ -61,35 +42,6 @@ class Fragment:
     def name(self) -> str:
         """Name of the energy of the reactant in the shape that it has in the product."""
         return f"{self.reactant} in {self.product}"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What all energies of a step are computed in.
-
-    Attributes:
-        lattice_A: lattice vectors, shape (3, 3), in Å; None for a code that needs no cell.
-        periodic: along each of them.
-        is_slab: whether the third is the normal of a slab, with vacuum on both sides.
-    """
-
-    lattice_A: NDArray[np.float64] | None
-    periodic: tuple[bool, bool, bool] = (False, False, False)
-    is_slab: bool = False
-
-    def place(self, one: Species, *, less_vacuum_A: float = 0.0) -> Species:
-        """The species in the cell: a molecule in the middle, a slab where it lies, the vacuum less on both sides."""
-        if self.lattice_A is None:
-            return one
-        lattice_A = self.lattice_A.copy()
-        if self.is_slab:
-            lattice_A[2, 2] -= 2 * less_vacuum_A
-        if not (self.is_slab and one.atoms.pbc.any()):
-            return replace(one, atoms=put_in_box(one.atoms, lattice_A=lattice_A, periodic=self.periodic))
-        atoms = one.atoms.copy()
-        atoms.positions[:, 2] -= less_vacuum_A
-        atoms.set_cell(lattice_A)
-        return replace(one, atoms=atoms)
 
 
 @dataclass(frozen=True)
@@ -269,75 +221,6 @@ def build_open_step(
     return Step(kind, tuple(terms), cells=cells, checks=tuple(checks), unchecked=tuple(unchecked))
 
 
-def list_open_checks(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) -> tuple[list[Variant], list[str]]:
-    """What is computed to estimate the numerical error of molecules, and which parameters are left unchecked.
-
-    Raises:
-        InputError: if the energies would not be in open boundaries.
-    """
-    if settings.get("mode") == "pw":
-        raise InputError(
-            "calculator.overrides.mode is 'pw', whose periodic images change the energy of an ion: energies need open "
-            "boundaries. Set mode: fd, or mode: lcao; relaxations and slabs use plane waves by themselves."
-        )
-    checks, variants, unchecked = config.checks, list[Variant](), list[str]()
-    if config.calculator.name == "pyscf":
-        if checks.basis is not None and checks.basis != settings["basis"]:
-            change = f"basis {checks.basis} in place of {settings['basis']}"
-            return [Variant("basis", change, {"basis": checks.basis})], ["quadrature"]
-        return [], ["basis", "quadrature"]
-    if checks.grid_factor > 1:
-        worse = round(settings["spacing_A"] * checks.grid_factor, 4)
-        variants.append(Variant("grid", f"grid spacing about {worse:g} Å", {"spacing_A": worse}))
-    else:
-        unchecked.append("grid")
-    if checks.box_A > 0:
-        change = f"{checks.box_A:g} Å less vacuum on each side"
-        variants.append(Variant("box", change, less_vacuum_A=checks.box_A))
-    else:
-        unchecked.append("box")
-    if settings["mode"] == "lcao":
-        unchecked.append("basis")
-    return variants, unchecked
-
-
-def find_box(
-    config: TfsiAdsorptionConfig,
-    *,
-    species: Mapping[str, Species],
-    settings: Mapping[str, Any],
-    less_vacuum_A: float = 0.0,
-) -> NDArray[np.float64] | None:
-    """Lattice of the box that all molecules share, in Å; None for a code that needs none.
-
-    Raises:
-        InputError: if the check of the box would leave no vacuum.
-    """
-    if config.calculator.name == "pyscf":
-        return None
-    vacuum_A = config.geometry.vacuum_A - less_vacuum_A
-    if vacuum_A < 1:
-        raise InputError(
-            f"checks.box_A is {config.checks.box_A:g} and geometry.vacuum_A {config.geometry.vacuum_A:g}, needs at "
-            f"least 1 Å left. Set it, e.g. geometry.vacuum_A: {config.checks.box_A + 3:g}."
-        )
-    molecules = [one.atoms for one in species.values() if not one.atoms.pbc.any()]
-    return np.diag(find_box_lengths(molecules, vacuum_A=vacuum_A, spacing_A=settings["spacing_A"]))
-
-
-def find_relaxation_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What is set otherwise for relaxations of molecules."""
-    return {"mode": "pw"} if settings.get("mode") == "fd" else {}
-
-
-def find_relaxation_cell(
-    config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any], start: Mapping[str, Species]
-) -> Cell:
-    """The box in which molecules are relaxed, with images where that is in plane waves."""
-    images = bool(find_relaxation_settings(settings))
-    return Cell(find_box(config, species=start, settings=settings), periodic=(images, images, images))
-
-
 def build_deformation_step(
     fragments: Sequence[Fragment],
     *,
@@ -451,58 +334,3 @@ def list_shapes(name: str, *, config: TfsiAdsorptionConfig, species: Mapping[str
 def find_analyses(config: TfsiAdsorptionConfig) -> tuple[str, ...]:
     """What the code writes so that the analyses asked for can be made."""
     return tuple(sorted({FROM_CODE[name] for name in config.analyses}))
-
-
-def find_slab_settings(
-    config: TfsiAdsorptionConfig, *, name: str, settings: Mapping[str, Any], species: Mapping[str, Species]
-) -> dict[str, Any]:
-    """What is set otherwise for a slab: plane waves unless orbitals are asked for, k-points, smearing.
-
-    Raises:
-        InputError: if the code knows no periodic cells.
-    """
-    if "mode" not in settings:
-        raise InputError(
-            f"calculator.name is {config.calculator.name}, which knows no periodic cells, but {name} is a slab. Set "
-            "calculator.name: gpaw, or take a cluster."
-        )
-    host = name.rsplit(ON, maxsplit=1)[-1]
-    section = config.substrates.get(host, SubstrateSection())
-    lengths_A = 1 / np.linalg.norm(np.linalg.inv(species[host].atoms.cell.array).T[:2], axis=1)
-    own = [max(1, math.ceil(K_POINT_LENGTH_A / float(length))) for length in lengths_A]
-    return {
-        **find_relaxation_settings(settings),
-        "k_points": [*(section.k_points or own), 1],
-        "smearing_eV": settings["smearing_eV"] or SLAB_SMEARING_EV,
-    }
-
-
-def list_slab_checks(
-    config: TfsiAdsorptionConfig, *, name: str, settings: Mapping[str, Any]
-) -> tuple[list[Variant], list[str]]:
-    """What is computed to estimate the numerical error of slabs, and which parameters are left unchecked."""
-    checks, variants, unchecked = config.checks, list[Variant](), ["layers", "lateral size"]
-    factor = checks.grid_factor
-    if factor > 1 and settings["mode"] == "pw":
-        worse = round(settings["cutoff_eV"] / factor**2, 1)
-        variants.append(Variant("cut-off", f"plane waves up to {worse:g} eV", {"cutoff_eV": worse}))
-    elif factor > 1:
-        worse = round(settings["spacing_A"] * factor, 4)
-        variants.append(Variant("grid", f"grid spacing about {worse:g} Å", {"spacing_A": worse}))
-    else:
-        unchecked.append("cut-off" if settings["mode"] == "pw" else "grid")
-    section = config.substrates.get(name.rsplit(ON, maxsplit=1)[-1], SubstrateSection())
-    less_A = min(checks.box_A, section.vacuum_A - SMALLEST_VACUUM_A)
-    if less_A > 0:
-        variants.append(Variant("vacuum", f"{less_A:g} Å less vacuum on each side", less_vacuum_A=less_A))
-    else:
-        unchecked.append("vacuum")
-    if checks.k_points:
-        first, second, _ = settings["k_points"]
-        denser = [first + 1, second + 1, 1]
-        variants.append(Variant("k-points", f"{denser[0]} x {denser[1]} k-points", {"k_points": denser}))
-    else:
-        unchecked.append("k-points")
-    if settings["mode"] == "lcao":
-        unchecked.append("basis")
-    return variants, unchecked

@@ -14,20 +14,13 @@ from prefect.artifacts import create_markdown_artifact
 from structures.errors import InputError
 from structures.species import Species
 from workflows.adsorption_calculation import AdsorptionRun, build_calculation
+from workflows.adsorption_cells import Cell, find_relaxation_cell, find_relaxation_settings, find_slab_settings
 from workflows.adsorption_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.adsorption_poses import search_poses, take_best_poses
 from workflows.adsorption_results import publish_results
 from workflows.adsorption_species import build_all_species, list_pairs
 from workflows.adsorption_spins import settle_spins
-from workflows.adsorption_steps import (
-    Cell,
-    Wanted,
-    find_relaxation_cell,
-    find_relaxation_settings,
-    find_slab_settings,
-    list_all_steps,
-    list_energies,
-)
+from workflows.adsorption_steps import Wanted, list_all_steps, list_energies
 from workflows.adsorption_sums import FoundEnergies
 from workflows.calculators.electronic import build_electronic_spec
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig

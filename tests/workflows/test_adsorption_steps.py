@@ -10,8 +10,9 @@ from ase.build import fcc111
 from structures.errors import InputError
 from structures.reaction import Reaction, parse_reaction
 from structures.species import Species
+from workflows.adsorption_cells import list_open_checks
 from workflows.adsorption_species import build_all_species
-from workflows.adsorption_steps import Step, find_fragments, list_energies, list_open_checks, list_steps
+from workflows.adsorption_steps import Step, find_fragments, list_energies, list_steps
 from workflows.calculators.electronic import build_electronic_spec
 from workflows.configuration.tfsi_adsorption import PRESETS, TfsiAdsorptionConfig
 
