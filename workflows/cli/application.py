@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli import checking, compare, looking, one_file, revoking, running, writing
+from workflows.cli import checking, compare, converging, looking, one_file, revoking, running, writing
 from workflows.cli.explaining import explained, format_examples
 
 app = typer.Typer(
@@ -36,6 +36,9 @@ alkaliflow run potassium-diffusion examples/potassium-diffusion.yaml --preset fa
     "list": "alkaliflow list",
     "show": "alkaliflow show runs/potassium-diffusion-demo-1",
     "compare": "alkaliflow compare runs/tfsi-adsorption-demo-1 runs/tfsi-adsorption-demo-2 --csv comparison.csv",
+    "converge": """
+alkaliflow converge examples/tfsi-adsorption-copper.yaml --vary "substrates.Cu(111).layers=2,3,4" -o layers --dry-run
+""",
     "job show": """
 alkaliflow show runs/potassium-diffusion-demo-1     lists the keys
 alkaliflow job show 3fa9c0
@@ -80,6 +83,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": looking.list_runs,
     "show": looking.show,
     "compare": compare.compare,
+    "converge": converging.converge,
     "init": writing.init,
     "inputs": writing.inputs,
     "schema": writing.schema,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from analysis.report.plots.contrast import build_contrast_plots
+from analysis.report.plots.convergence import build_convergence_plots
 from analysis.report.plots.core import build_core_plots
 from analysis.report.plots.crystal_order import build_crystal_order_plots
 from analysis.report.plots.density_map import build_density_map_plots
@@ -19,6 +20,7 @@ Block = Callable[[dict[str, Any]], list[Plot]]
 
 BLOCKS: tuple[Block, ...] = (
     build_reaction_plots,
+    build_convergence_plots,
     build_contrast_plots,
     build_penetration_plots,
     build_density_map_plots,
