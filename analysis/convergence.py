@@ -77,9 +77,8 @@ def read_series(parameter: str, *, directories: Mapping[str, Path]) -> list[Conv
     names = list(found[0])
     for directory, reactions in zip(directories.values(), found, strict=True):
         if not reactions or list(reactions) != names:
-            raise InputError(
-                f"{directory}: has the reactions {', '.join(reactions) or 'none'}, needs {', '.join(names)}."
-            )
+            told = ", ".join(reactions) or "none"
+            raise InputError(f"{directory}: has the reactions {told}, needs {', '.join(names)}. Compute it anew.")
     return [
         ConvergenceSeries(
             parameter,

@@ -180,3 +180,21 @@ def test_every_preset_can_be_planned(folder: Path, preset: str) -> None:
     plan = json.loads(found.stdout)
     assert plan["electrons"]["TFSI-"] == 138
     assert plan["core_hours"] > 0
+
+
+@pytest.mark.slow
+def test_a_parameter_is_varied_over_runs(folder: Path) -> None:
+    arguments = ("converge", "hydrogen.yaml", "--vary", "checks.basis=def2-svpd,null", "-o", "both", "--quiet")
+    found = run(folder, *arguments, "--set", "geometry.relax=false", "--set", "calculator.protocol=fast")
+    assert found.returncode == 0, found.stderr
+    assert "2 H -> H2: within 0.1 eV of" in found.stdout
+    assert len((folder / "both" / "convergence.csv").read_text().splitlines()) == 3
+    assert "Convergence with checks.basis" in (folder / "both" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("vary", ["checks.box_A=1", "checks.box_A", "=1,2"])
+def test_a_variation_needs_a_key_and_two_values(folder: Path, vary: str) -> None:
+    found = run(folder, "converge", "hydrogen.yaml", "--vary", vary, "-o", "both")
+    assert found.returncode == 2
+    assert "needs at least 2" in " ".join(found.stderr.split())
+    assert not (folder / "both").exists()

@@ -14,9 +14,7 @@ FEWEST_VALUES = 2
 
 
 def converge(
-    config: Annotated[
-        Path | None, typer.Argument(help="Your YAML file of tfsi-adsorption. Default: the preset.")
-    ] = None,
+    config: Annotated[Path | None, typer.Argument(help="Your file of tfsi-adsorption. Default: the preset.")] = None,
     *,
     vary: Annotated[
         list[str],
@@ -73,8 +71,8 @@ def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
     kept = tuple(dict.fromkeys(value.strip() for value in values if value.strip()))
     if not key.strip() or len(kept) < FEWEST_VALUES:
         raise InputError(
-            f"--vary {text!r} has {len(kept)} values of {key.strip() or 'no key'}, needs at least {FEWEST_VALUES}, the best "
-            "last, e.g. --vary calculator.overrides.cutoff_eV=300,350,400."
+            f"--vary {text!r} has {len(kept)} values of {key.strip() or 'no key'}, needs at least {FEWEST_VALUES}, "
+            "the best last, e.g. --vary calculator.overrides.cutoff_eV=300,350,400."
         )
     return key.strip(), kept
 

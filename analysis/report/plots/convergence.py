@@ -44,15 +44,7 @@ def _plot_parameter(parameter: str, series: list[dict[str, Any]]) -> Plot:
             "layer": "below",
         }
     ]
-    words = [
-        f"{show_reaction(one['reaction'])} "
-        + (
-            f"is within it from {one['converged_at']} on"
-            if one["converged_at"]
-            else "is not within it before the last value"
-        )
-        for one in series
-    ]
+    words = [f"{show_reaction(one['reaction'])} {_judge(one['converged_at'])}" for one in series]
     sentence = f"Shaded: {RESOLVED_EV} eV about the energy at the last value. {'; '.join(words)}."
     return Plot(
         key=f"convergence-{''.join(letter if letter.isalnum() else '-' for letter in parameter)}",
@@ -66,3 +58,7 @@ def _plot_parameter(parameter: str, series: list[dict[str, Any]]) -> Plot:
         },
         figures=(Figure("", tuple(traces), layout),),
     )
+
+
+def _judge(converged_at: str | None) -> str:
+    return "is not within it before the last value" if converged_at is None else f"is within it from {converged_at} on"
