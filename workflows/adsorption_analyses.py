@@ -17,6 +17,8 @@ from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.jobs.store import Finished
 
 CUBES_FOLDER = "densities"
+# Hirshfeld charges of a true ion are well below the formal ones (LiF: 0.5 e), but far from zero.
+SMALLEST_CHARGE_SHARE = 0.25
 
 
 def analyse_electrons(
@@ -39,9 +41,33 @@ def analyse_electrons(
             observables.setdefault("charges", {}).setdefault(name, {})["bader_e"] = bader
         if "density-of-states" in config.analyses and "density_of_states" in finished.files:
             observables.setdefault("band_centres", {})[name] = compute_d_band(finished)
+    for name, kinds in observables.get("charges", {}).items():
+        if name in found.searches:
+            is_adsorbate = np.asarray(found.searches[name].best.start.atoms.arrays["is_adsorbate"], dtype=bool)
+            of_adsorbate = {kind: float(np.asarray(values)[is_adsorbate].sum()) for kind, values in kinds.items()}
+            observables.setdefault("adsorbate_charges", {})[name] = of_adsorbate
+    trouble += judge_adsorbed_ions(found, charges=observables.get("adsorbate_charges", {}))
     if "density-difference" in config.analyses:
         observables["density_differences"] = compare_densities(found, directory=directory / CUBES_FOLDER)
     return observables, trouble
+
+
+def judge_adsorbed_ions(found: FoundEnergies, *, charges: Mapping[str, Mapping[str, float]]) -> list[ResultWarning]:
+    """Whether an ion that came to a slab with an electron given to it, or taken, is still an ion there."""
+    warnings = []
+    for steps in found.steps:
+        formal = sum(
+            -term.number * term.species.charge for step in steps if step.kind == "charging" for term in step.terms
+        )
+        for term in steps[0].terms:
+            charge_e = charges.get(term.name, {}).get("hirshfeld_e")
+            if formal and charge_e is not None and charge_e / formal < SMALLEST_CHARGE_SHARE:
+                text = (
+                    f"{term.name}: the adsorbate has a Hirshfeld charge of {charge_e:+.2f} e, {formal:+d} e as the ion "
+                    "that the reaction starts from: it is no ion there, and the reaction is another."
+                )
+                warnings.append(ResultWarning("red", text))
+    return warnings
 
 
 def list_named(found: FoundEnergies) -> Mapping[str, Finished]:

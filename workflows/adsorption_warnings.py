@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.reaction_energy import RESOLVED_EV, ReactionEnergy
 from analysis.results import ResultWarning
+from workflows.adsorption_analyses import SMALLEST_CHARGE_SHARE
 from workflows.adsorption_poses import PoseSearch
 from workflows.adsorption_species import is_shipped, parse_reactions
 from workflows.adsorption_steps import find_fragments
@@ -14,8 +15,6 @@ from workflows.adsorption_sums import FoundEnergies
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.jobs.store import Finished
 
-# Hirshfeld charges of a true ion pair are well below the formal ones (LiF: 0.5 e), but far from zero.
-SMALLEST_CHARGE_SHARE = 0.25
 LARGEST_FORCE_EV_PER_A = 0.1
 SMALLEST_GAP_EV = 0.3
 LARGEST_MOMENT_ERROR = 0.1

@@ -137,15 +137,21 @@ def _pose_tables(observables: dict[str, Any]) -> list[Table]:
 
 
 def _electron_tables(observables: dict[str, Any]) -> list[Table]:
-    """Work functions, and centres of d bands."""
+    """Charges of adsorbates, work functions, and centres of d bands."""
     functions: dict[str, Any] = observables.get("work_functions") or {}
     bands: dict[str, Any] = observables.get("band_centres") or {}
     rows = tuple(
         (name, *(format_number(one[key], digits=3) for key in ("upper_eV", "lower_eV", "flatness_eV")))
         for name, one in functions.items()
     )
+    charges: dict[str, Any] = observables.get("adsorbate_charges") or {}
+    of_adsorbates = tuple(
+        (name, *(format_number(one.get(key), digits=2) for key in ("hirshfeld_e", "bader_e")))
+        for name, one in charges.items()
+    )
     centres = tuple((name, format_number(one["centre_eV"], digits=3)) for name, one in bands.items() if one)
     return [
+        Table("Charges of adsorbates", ("Species", "Hirshfeld / e", "Bader / e"), of_adsorbates),
         Table("Work functions", ("Slab", "Upper face / eV", "Lower face / eV", "Vacuum flat to / eV"), rows),
         Table("Centres of d bands", ("Species", "From the Fermi level / eV"), centres),
     ]

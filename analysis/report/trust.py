@@ -66,6 +66,9 @@ def _check_status(results: Results) -> list[TrustItem]:
 def _check_method(results: Results) -> list[TrustItem]:
     """Electronic structure is judged by the numerical error of its answer, a potential by its error on record."""
     reactions: dict[str, Any] = results.observables.get("reactions") or {}
+    series: list[dict[str, Any]] = results.observables.get("convergence") or []
+    if series:
+        return [_check_series(one) for one in series]
     if not reactions:
         return _check_potential(results.system.get("potential"))
     items = []
@@ -76,6 +79,13 @@ def _check_method(results: Results) -> list[TrustItem]:
         balance = "Atoms, charge and spin balance; all terms share one method, one box and one grid or basis."
         items.append(TrustItem("green", f"Sum, {show_reaction(name)}", balance))
     return items
+
+
+def _check_series(series: dict[str, Any]) -> TrustItem:
+    title = f"{show_reaction(series['reaction'])} over {series['parameter']}"
+    if series["converged_at"] is None:
+        return TrustItem("amber", title, f"Not converged before the last value, {series['values'][-1]}.")
+    return TrustItem("green", title, f"Converged from {series['converged_at']} on.")
 
 
 def _check_potential(potential: object) -> list[TrustItem]:

@@ -123,6 +123,7 @@ def test_an_adsorbate_on_a_slab_from_its_poses_to_its_pictures(folder: Path) -> 
     charges = observables["charges"]["H@Li(001)"]
     assert sum(charges["bader_e"]) == pytest.approx(0.0, abs=0.01)
     assert charges["bader_e"][-1] < -0.3
+    assert observables["adsorbate_charges"]["H@Li(001)"]["bader_e"] == charges["bader_e"][-1]
     assert abs(observables["work_functions"]["Li(001)"]["step_eV"]) < 0.1
     assert (folder / "first" / observables["density_differences"]["H@Li(001)"]["file"]).is_file()
     page = (folder / "first" / "report.html").read_text()
