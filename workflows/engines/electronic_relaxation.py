@@ -25,12 +25,19 @@ def relax_atoms(atoms: Atoms, *, request: Request, directory: Path) -> tuple[int
 
     def keep() -> None:
         if world.rank == 0:
-            write(directory / FINAL_FILE, atoms.copy(), format="extxyz")
+            write_final(atoms, directory=directory)
 
     with BFGS(atoms, logfile=str(directory / STEPS_FILE), maxstep=_LONGEST_STEP_A) as optimiser:
         optimiser.attach(keep)
         converged = optimiser.run(fmax=request.force_tolerance_eV_per_A, steps=request.max_steps)
         return int(optimiser.nsteps), bool(converged)
+
+
+def write_final(atoms: Atoms, *, directory: Path) -> None:
+    """Write the geometry, whole or not at all: a later attempt may go on from it."""
+    aside = directory / f".{FINAL_FILE}"
+    write(aside, atoms.copy(), format="extxyz")
+    aside.replace(directory / FINAL_FILE)
 
 
 def explain_unrelaxed(request: Request, *, is_relaxed: bool | None) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from ase.io import write
 from ase.parallel import parprint, world
 from gpaw import GPAW, KohnShamConvergenceError, Mixer, MixerSum
 from gpaw import __version__ as gpaw_version
@@ -16,7 +15,7 @@ from gpaw.analyse.hirshfeld import HirshfeldPartitioning
 from structures.box import GRID_MULTIPLE
 from workflows.engines.dispersion import add_dispersion, split_dispersion
 from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
-from workflows.engines.electronic_relaxation import FINAL_FILE, explain_unrelaxed, relax_atoms
+from workflows.engines.electronic_relaxation import explain_unrelaxed, relax_atoms, write_final
 from workflows.engines.gpaw_analyses import write_analyses
 
 _MAX_ITERATIONS = 150
@@ -192,8 +191,7 @@ def main() -> int:
     request, atoms = read_request(directory)
     answer = compute(request, atoms=atoms, directory=directory)
     if world.rank == 0:
-        plain = atoms.copy()
-        write(directory / FINAL_FILE, plain, format="extxyz")
+        write_final(atoms, directory=directory)
         write_answer(directory, answer)
     parprint(answer.status, answer.reason)
     return 0

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator, all_changes
-from ase.io import write
 from pyscf import __version__ as pyscf_version
 from pyscf import dft, gto
 
 from workflows.engines.dispersion import add_dispersion, split_dispersion
 from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
-from workflows.engines.electronic_relaxation import FINAL_FILE, explain_unrelaxed, relax_atoms
+from workflows.engines.electronic_relaxation import explain_unrelaxed, relax_atoms, write_final
 
 
 class ScfError(RuntimeError):
@@ -124,7 +123,7 @@ def main() -> int:
     directory = Path(sys.argv[1])
     request, atoms = read_request(directory)
     answer = compute(request, atoms=atoms, directory=directory)
-    write(directory / FINAL_FILE, atoms.copy(), format="extxyz")
+    write_final(atoms, directory=directory)
     write_answer(directory, answer)
     return 0
 

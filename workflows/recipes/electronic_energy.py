@@ -1,8 +1,11 @@
 """Energy of a species from an electronic-structure code, as it is or relaxed, with what says what the number means."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase import Atoms
+from ase.io import read
 from pydantic import BaseModel, ConfigDict, Field
 
 from structures.errors import InputError
@@ -58,11 +61,13 @@ def run_electronic_energy(calculation: Calculation, workspace: Workspace) -> Out
         multiplicity=multiplicity,
         **settings.model_dump(),
     )
-    write_request(workspace.directory, request, atoms=structure)
+    reached = find_last_geometry(workspace.directory, structure=structure) if is_relaxing(request) else None
+    write_request(workspace.directory, request, atoms=structure if reached is None else reached)
     workspace.report_progress(stage=f"{spec.name}, SCF", step=0, steps=1)
     answer = run_electronic_code(spec.name, directory=workspace.directory, ranks=calculation.ranks)
     values: dict[str, Any] = answer.model_dump(exclude={"status", "reason", "forces_eV_per_A"})
     values["n_atoms"] = len(structure)
+    values["is_continued"] = reached is not None
     if answer.forces_eV_per_A is not None:
         fixed = [index for constraint in structure.constraints for index in constraint.index]
         free = np.delete(np.asarray(answer.forces_eV_per_A), fixed, axis=0)
@@ -72,6 +77,31 @@ def run_electronic_energy(calculation: Calculation, workspace: Workspace) -> Out
     files = {"structure": FINAL_FILE, "log": LOG_FILE}
     files |= {path.stem: path.name for path in sorted(workspace.directory.glob("*.npz"))}
     return Outcome(values=values, files=files)
+
+
+def is_relaxing(request: Request) -> bool:
+    """Whether atoms move."""
+    return request.force_tolerance_eV_per_A is not None
+
+
+def find_last_geometry(directory: Path, *, structure: Atoms) -> Atoms | None:
+    """The structure where an earlier, killed attempt at the same relaxation left it; None if there was none.
+
+    The minimum is the same; only the steps to it are not counted together.
+    """
+    for attempt in sorted(directory.absolute().parent.iterdir(), reverse=True):
+        path = attempt / FINAL_FILE
+        if attempt.name >= directory.name or not path.is_file():
+            continue
+        try:
+            reached = read(path, format="extxyz")
+        except (OSError, ValueError, KeyError, IndexError):
+            continue  # damaged; an earlier one, or the start, serves as well
+        if isinstance(reached, Atoms) and np.array_equal(reached.numbers, structure.numbers):
+            moved: Atoms = structure.copy()
+            moved.positions = reached.positions
+            return moved
+    return None
 
 
 def estimate_memory_MB(calculation: Calculation) -> float:
