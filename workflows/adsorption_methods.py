@@ -76,10 +76,9 @@ def describe_poses(config: TfsiAdsorptionConfig, *, found: FoundEnergies) -> str
     """How poses were found."""
     counts = "; ".join(f"{len(search.poses)} of {name}" for name, search in found.searches.items())
     ranking = (
-        "ranked by their energies in a small basis of atomic orbitals, and the best "
-        f"{config.poses.keep} taken to the full method"
-        if config.poses.screening == "lcao"
-        else f"of which the first {config.poses.keep} were taken to the full method"
+        f"ranked by their energies in a small basis, and the best {config.poses.keep} taken to the full method"
+        if config.poses.screening != "none"
+        else "all of which were taken to the full method"
     )
     return (
         "Poses were built at the sites that the symmetry of the substrate tells apart, with up to "

@@ -8,7 +8,7 @@ import numpy as np
 
 from structures.species import ELECTRON, Species
 from workflows.adsorption_cells import find_relaxation_settings
-from workflows.adsorption_poses import SCREENING_SETTINGS
+from workflows.adsorption_poses import SCREENING_SETTINGS, count_full
 from workflows.adsorption_species import build_all_poses, build_all_species, list_pairs, parse_reactions
 from workflows.adsorption_spins import check_moments_possible
 from workflows.adsorption_steps import Step, Wanted, list_all_steps, list_energies
@@ -184,10 +184,10 @@ def _describe_cells(steps: Sequence[Sequence[Step]]) -> list[str]:
 
 
 def _describe_poses(name: str, *, n_poses: int, config: TfsiAdsorptionConfig) -> str:
-    section = config.poses
-    if section.screening == "none" or n_poses <= section.keep:
-        return f"{name}: {min(n_poses, section.keep)} of {n_poses} by the full method, none ranked"
-    return f"{name}: {n_poses} ranked in {section.screening}, the best {section.keep} by the full method"
+    n_full = count_full(config, n_poses=n_poses)
+    if n_full == n_poses:
+        return f"{name}: all {n_poses} by the full method"
+    return f"{name}: {n_poses} ranked in a small basis, the best {n_full} by the full method"
 
 
 def _check_resources(config: TfsiAdsorptionConfig, *, energies: Mapping[str, Wanted], cores: int | None) -> None:
@@ -211,12 +211,13 @@ def _estimate_search_s(
     adsorbed: Wanted, *, n_poses: int, config: TfsiAdsorptionConfig, settings: Mapping[str, Any]
 ) -> float:
     """Rough time of the ranking and of the best poses."""
-    section, now = config.poses, {**settings, **adsorbed.changes}
-    full_s = _estimate_s(adsorbed.species, settings=now) * min(section.keep, n_poses)
+    now, n_full = {**settings, **adsorbed.changes}, count_full(config, n_poses=n_poses)
+    full_s = _estimate_s(adsorbed.species, settings=now) * n_full
     full_s *= _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP if config.geometry.relax else 1.0
-    if section.screening == "none" or n_poses <= section.keep or "mode" not in settings:
+    if n_full == n_poses:
         return full_s
-    return full_s + n_poses * _estimate_s(adsorbed.species, settings={**now, **SCREENING_SETTINGS})
+    cheap = {**now, **SCREENING_SETTINGS[config.calculator.name]}
+    return full_s + n_poses * _estimate_s(adsorbed.species, settings=cheap)
 
 
 def _estimate_s(one: Species, *, settings: Mapping[str, Any]) -> float:

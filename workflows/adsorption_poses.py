@@ -15,10 +15,14 @@ from structures.species import Species
 from workflows.adsorption_calculation import AdsorptionRun, build_calculation
 from workflows.adsorption_cells import Cell, find_relaxation_cell, find_relaxation_settings, find_slab_settings
 from workflows.adsorption_species import build_adsorbed, build_all_poses, list_pairs
+from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.flow_run import read_structure_of
 from workflows.jobs.store import Failed, Finished
 
-SCREENING_SETTINGS: dict[str, Any] = {"mode": "lcao", "basis": "szp(dzp)", "spacing_A": 0.25}
+SCREENING_SETTINGS: dict[str, dict[str, Any]] = {
+    "gpaw": {"mode": "lcao", "basis": "szp(dzp)", "spacing_A": 0.25},
+    "pyscf": {"basis": "def2-svp", "grid_level": 2},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,8 @@ def search_poses_of(
     tried = [TriedPose(pose.name, pose, pose.atoms) for pose in poses]
     cell, changes = find_pose_method(run, name, species=species, start=start)
     ranked = rank(run, name, tried=tried, cell=cell, changes=changes, species=species)
-    best, others = ranked[: run.config.poses.keep], ranked[run.config.poses.keep :]
+    n_full = count_full(run.config, n_poses=len(tried))
+    best, others = ranked[:n_full], ranked[n_full:]
     full = compute_fully(run, name, tried=best, cell=cell, changes=changes, species=species)
     if all(pose.energy_eV is None for pose in full):
         raise ConvergenceError(
@@ -108,6 +113,11 @@ def search_poses_of(
         cheap, reference = ([getattr(pose, kind) for pose in both] for kind in ("cheap_eV", "energy_eV"))
         ranking = compare_rankings(cheap, reference)
     return PoseSearch(name, (*ordered, *others), ranking)
+
+
+def count_full(config: TfsiAdsorptionConfig, *, n_poses: int) -> int:
+    """How many poses get the full method."""
+    return n_poses if config.poses.screening == "none" else min(config.poses.keep, n_poses)
 
 
 def find_pose_method(
@@ -132,15 +142,15 @@ def rank(
     changes: Mapping[str, Any],
     species: Mapping[str, Species],
 ) -> list[TriedPose]:
-    """The poses in the order of their energies by the cheap method; as they come if there is none."""
-    if run.config.poses.screening == "none" or len(tried) <= run.config.poses.keep or "mode" not in run.settings:
+    """The poses in the order of their energies by the cheap method; as they come if all get the full one."""
+    if count_full(run.config, n_poses=len(tried)) == len(tried):
         return tried
     calculations = [
         build_calculation(
             run,
             cell.place(build_adsorbed(name, pose.atoms, config=run.config, species=species)),
             label=f"rank {name}, {pose.name}",
-            changes={**changes, **SCREENING_SETTINGS},
+            changes={**changes, **SCREENING_SETTINGS[run.config.calculator.name]},
             forces=False,
         )
         for pose in tried
