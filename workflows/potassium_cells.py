@@ -17,6 +17,7 @@ from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 
 DEFAULT_GAP_A = 3.0
 POTENTIAL_CUTOFF_A = 6.0
+MOBILE = "K"
 DISLOCATION, CONTROL = "dislocation", "control"
 
 
@@ -43,11 +44,13 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         Case to cell. Both have the same cell, atoms, decoration, faces, interface height and potassium.
 
     Raises:
-        InputError: if a cell cannot be built as asked, or is too small for the potential's cut-off.
+        InputError: if a cell cannot be built as asked, is too small for the potential's cut-off, or its sides cannot be
+            told apart.
     """
     structure = config.structure
     metal = read_side(structure.potassium_file, region="potassium") or build_potassium()
     own_alloy = read_side(structure.alloy_file, region="alloy")
+    check_sides(structure, metal=metal, own_alloy=own_alloy)
     alloys: dict[str, Atoms] = {}
     geometry = None
     if own_alloy is not None:
@@ -81,6 +84,25 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
     for cell in cells.values():
         check_cell_for_cutoff(cell.atoms, cutoff_A=POTENTIAL_CUTOFF_A)
     return cells
+
+
+def check_sides(structure: StructureSection, *, metal: Atoms, own_alloy: Atoms | None) -> None:
+    """Check that potassium is on the metal's side alone: it is counted by its element, wherever it lies.
+
+    Raises:
+        InputError: if the user's alloy holds potassium, or the user's metal holds none.
+    """
+    n_inside = 0 if own_alloy is None else int((own_alloy.symbols == MOBILE).sum())
+    if n_inside:
+        raise InputError(
+            f"structure.alloy_file is {structure.alloy_file}, which holds {n_inside} {MOBILE} atoms, needs 0: they "
+            f"would count as {MOBILE} that has gone in from the metal. Take them out of the alloy."
+        )
+    if MOBILE not in metal.symbols:
+        raise InputError(
+            f"structure.potassium_file is {structure.potassium_file}, which holds {metal.symbols.formula:metal}, needs "
+            f"{MOBILE}: what this flow measures is where {MOBILE} goes. Give the conventional cell of potassium."
+        )
 
 
 def find_elements(structure: StructureSection) -> list[str]:

@@ -1,0 +1,34 @@
+"""What the flow `potassium-diffusion` builds, and what it refuses to build of a user's own files."""
+
+from pathlib import Path
+
+import pytest
+from ase.build import bulk
+from ase.io import write
+
+from structures.alloy import ALLOYS, build_rotated_alloy
+from structures.errors import InputError
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.potassium_cells import build_cells
+
+
+def configure(**structure: object) -> PotassiumDiffusionConfig:
+    own = {"cases": ["control"], "metal_thickness_A": 8.0} | structure
+    return PotassiumDiffusionConfig.model_validate({"structure": own}, strict=False)
+
+
+def test_potassium_in_the_users_alloy_is_refused_as_it_would_count_as_gone_in(tmp_path: Path) -> None:
+    alloy = build_rotated_alloy(ALLOYS["M-BiSnSb"], repeats=(6, 3, 2), seed=0)
+    write(tmp_path / "clean.extxyz", alloy)
+    (cell,) = build_cells(configure(alloy_file=str(tmp_path / "clean.extxyz"))).values()
+    assert (cell.atoms.arrays["region"][cell.atoms.symbols == "K"] == "potassium").all()
+    alloy.symbols[[3, 50]] = "K"
+    write(tmp_path / "potassiated.extxyz", alloy)
+    with pytest.raises(InputError, match=r"potassiated\.extxyz, which holds 2 K atoms, needs 0: .* Take them out"):
+        build_cells(configure(alloy_file=str(tmp_path / "potassiated.extxyz")))
+
+
+def test_a_metal_without_potassium_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "na.extxyz", bulk("Na", cubic=True))
+    with pytest.raises(InputError, match=r"which holds Na2, needs K: .* Give the conventional cell of potassium"):
+        build_cells(configure(repeats=(6, 3, 1), potassium_file=str(tmp_path / "na.extxyz")))
