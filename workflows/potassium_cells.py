@@ -5,7 +5,7 @@ from pathlib import Path
 from ase import Atoms
 
 from analysis.contact_geometry import ContactGeometry, build_contact_geometry
-from structures.alloy import build_rotated_alloy, format_alloy, resolve_alloy
+from structures.alloy import AlloyRecord, build_rotated_alloy, format_alloy, resolve_alloy
 from structures.checks import check_cell_for_cutoff
 from structures.decoration import decorate
 from structures.dislocation import DislocationDipole, build_dislocation_dipole
@@ -21,11 +21,19 @@ MOBILE = "K"
 DISLOCATION, CONTROL = "dislocation", "control"
 
 
+def find_alloy(structure: StructureSection) -> AlloyRecord | None:
+    """What is known of the alloy that is built; None if it is the user's own."""
+    return None if structure.alloy_file is not None else _resolve_built_alloy(structure)
+
+
+def _resolve_built_alloy(structure: StructureSection) -> AlloyRecord:
+    return resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
+
+
 def build_dipole(structure: StructureSection) -> DislocationDipole:
     """The alloy with its dislocations, and its control."""
-    record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
     return build_dislocation_dipole(
-        record,
+        _resolve_built_alloy(structure),
         repeats=structure.repeats,
         seed=structure.seed,
         burgers_vector=structure.dislocation.burgers_vector,
@@ -64,7 +72,7 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         dipole = build_dipole(structure)
         alloys, geometry = {DISLOCATION: dipole.defective, CONTROL: dipole.perfect}, dipole.geometry
     else:
-        record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
+        record = _resolve_built_alloy(structure)
         rotated = build_rotated_alloy(record, repeats=structure.repeats)
         alloys[CONTROL] = decorate(rotated, composition=record.composition, seed=structure.seed)
     cells: dict[str, ContactCell] = {
@@ -109,8 +117,8 @@ def find_elements(structure: StructureSection) -> list[str]:
     """Elements of both sides, known before anything is built of them."""
     metal = read_side(structure.potassium_file, region="potassium") or build_potassium()
     alloy = read_side(structure.alloy_file, region="alloy")
-    record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
-    return sorted({*metal.symbols, *(alloy.symbols if alloy is not None else record.composition)})
+    chosen = alloy.symbols if alloy is not None else _resolve_built_alloy(structure).composition
+    return sorted({*metal.symbols, *chosen})
 
 
 def count_elements(atoms: Atoms) -> dict[str, int]:

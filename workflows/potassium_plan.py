@@ -11,6 +11,7 @@ from ase import Atoms
 from analysis.contact import RADIUS_SHARE
 from analysis.counting import largest_radius_A
 from analysis.crystal_order import find_deep_atoms
+from structures.alloy import format_lattice
 from structures.errors import InputError
 from structures.interface import ContactCell
 from structures.metal import POTASSIUM_MELTING_POINT_K
@@ -21,9 +22,16 @@ from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.jobs.store import Store
-from workflows.known_limits import find_known_limits
+from workflows.known_limits import describe_lattice, find_known_limits
 from workflows.plan import Plan
-from workflows.potassium_cells import build_cells, build_geometries, count_elements, find_elements, name_alloy
+from workflows.potassium_cells import (
+    build_cells,
+    build_geometries,
+    count_elements,
+    find_alloy,
+    find_elements,
+    name_alloy,
+)
 from workflows.potassium_run import build_spec, find_fixed_regions
 from workflows.preflight import (
     check_calculator_starts,
@@ -66,7 +74,8 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
     disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
     count = count_elements(largest.atoms)
     strain = max(map(abs, largest.strain_metal))
-    alloy = name_alloy(config.structure)
+    record = find_alloy(config.structure)
+    alloy = name_alloy(config.structure) + ("" if record is None else f" {format_lattice(record)}")
     return Plan(
         system=f"{alloy}, {', '.join(cells)}; potassium strained by {100 * strain:.1f} %; "
         + " ".join(f"{element}{number}" for element, number in count.items()),
@@ -79,7 +88,11 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
         disk_GB=disk_bytes / 1e9,
         cores=cores or config.resources.cores or count_usable_cores(),
         warnings=tuple(plan_warnings(config, atoms=largest.atoms)),
-        details={"composition": count, "cell_A": largest.atoms.cell.array.tolist()},
+        details={
+            "composition": count,
+            "cell_A": largest.atoms.cell.array.tolist(),
+            "lattice": None if record is None else describe_lattice(config.calculator, alloy=record),
+        },
     )
 
 
@@ -136,5 +149,10 @@ def plan_warnings(config: PotassiumDiffusionConfig, *, atoms: Atoms) -> list[str
             f"timestep_fs is {config.dynamics.timestep_fs:g}: with the lightest atoms here more than about "
             f"{longest_fs:.1f} fs may drift or blow up."
         )
-    known = find_known_limits(config.calculator, dynamics=config.dynamics, elements=set(atoms.symbols))
+    known = find_known_limits(
+        config.calculator,
+        dynamics=config.dynamics,
+        elements=set(atoms.symbols),
+        alloy=find_alloy(config.structure),
+    )
     return warnings + known
