@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from ase.formula import Formula
 
+from analysis.crystal_order import judge_ratio
 from structures.alloy import AlloyRecord
 from workflows.calculators.resolve import find_potential_folder
 from workflows.configuration.sections import CalculatorSection, DynamicsSection
@@ -97,11 +98,17 @@ def find_known_limits(
     ]
     if lost:
         coldest = min(lost, key=lambda entry: float(entry["temperature_K"]))
+        relaxation = float(coldest.get("relaxation_ratio") or 0.0)
+        advice = (
+            f"The relaxation alone moved its atoms by {relaxation:.2f}, so a colder run does not help. Use"
+            if judge_ratio(relaxation) == "lost"
+            else "Use a colder run, or"
+        )
         found.append(
             f"dynamics.temperature_K is {dynamics.temperature_K:g}: with {card['name']} the crystal order of "
             f"{coldest['system']} was lost at {coldest['temperature_K']:g} K within {coldest['time_ps']:g} ps, "
-            f"{coldest['displacement_ratio']:.2f} neighbour distances from its sites (its card). Use a colder run, or "
-            "a potential that holds the crystal."
+            f"{coldest['displacement_ratio']:.2f} neighbour distances from its sites (its card). {advice} a "
+            "potential that holds the crystal."
         )
     return found
 

@@ -69,6 +69,18 @@ def test_a_temperature_at_which_the_crystal_was_lost_is_warned_of(folder: Path) 
     assert find_known_limits(calculator, dynamics=DynamicsSection(temperature_K=150.0), elements=others) == []
 
 
+def test_a_colder_run_is_advised_only_where_it_can_help(folder: Path) -> None:
+    seen = {"system": "a slab", "elements": ["Sb"], "time_ps": 12.0, "displacement_ratio": 0.49, "verdict": "lost"}
+    texts = []
+    for relaxation in (0.12, 0.37):
+        order = seen | {"temperature_K": 50.0, "relaxation_ratio": relaxation}
+        calculator = write_card(folder, crystal_order=[order])
+        texts += find_known_limits(calculator, dynamics=DynamicsSection(temperature_K=60.0), elements=ALLOY)
+    warm, lost = texts
+    assert warm.endswith("(its card). Use a colder run, or a potential that holds the crystal.")
+    assert "The relaxation alone moved its atoms by 0.37, so a colder run does not help. Use a potential" in lost
+
+
 def test_a_plan_says_it_before_the_run() -> None:
     sets = {"structure": {"repeats": [6, 3, 1], "metal_thickness_A": 8.0}}
     config = PotassiumDiffusionConfig.model_validate_json(json.dumps(sets))
