@@ -12,6 +12,7 @@ from analysis.contact import RADIUS_SHARE
 from analysis.counting import largest_radius_A
 from analysis.crystal_order import find_deep_atoms
 from structures.alloy import format_lattice
+from structures.checks import compute_periodic_heights
 from structures.errors import InputError
 from structures.interface import ContactCell
 from structures.metal import POTASSIUM_MELTING_POINT_K
@@ -128,11 +129,11 @@ def check_analysis(config: PotassiumDiffusionConfig, *, cells: dict[str, Contact
         find_deep_atoms(atoms.positions, regions=atoms.arrays["region"], cell_A=atoms.cell.array, geometry=geometry)
         limit_A = RADIUS_SHARE * largest_radius_A(atoms.cell.array)
         if rdf_max_A > limit_A:
-            lengths = " x ".join(f"{length:.1f}" for length in atoms.cell.lengths())
+            heights = " x ".join(f"{height_A:.1f}" for height_A in compute_periodic_heights(atoms.cell.array))
             raise InputError(
                 f"analysis.rdf_max_A is {rdf_max_A:g}, needs at most {limit_A:.1f} Å, half of the smallest height of "
-                f"the cell ({lengths} Å). Set it, e.g. analysis.rdf_max_A: {math.floor(10 * limit_A) / 10:g}, or make "
-                "the cell larger."
+                f"the cell ({heights} Å between its faces). Set it, e.g. "
+                f"analysis.rdf_max_A: {math.floor(10 * limit_A) / 10:g}, or make the cell larger."
             )
 
 

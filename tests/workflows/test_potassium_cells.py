@@ -6,10 +6,11 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 
-from structures.alloy import ALLOYS, build_rotated_alloy
+from structures.alloy import ALLOYS, build_alloy, build_rotated_alloy
 from structures.errors import InputError
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.potassium_cells import build_cells
+from workflows.potassium_plan import check_analysis
 
 
 def configure(**structure: object) -> PotassiumDiffusionConfig:
@@ -32,3 +33,15 @@ def test_a_metal_without_potassium_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "na.extxyz", bulk("Na", cubic=True))
     with pytest.raises(InputError, match=r"which holds Na2, needs K: .* Give the conventional cell of potassium"):
         build_cells(configure(repeats=(6, 3, 1), potassium_file=str(tmp_path / "na.extxyz")))
+
+
+def test_too_wide_a_distribution_is_refused_with_the_heights_of_a_slanted_cell(tmp_path: Path) -> None:
+    alloy = build_alloy(ALLOYS["Bi"], repeats=(6, 6, 2))
+    write(tmp_path / "hexagonal.extxyz", alloy)
+    config = configure(alloy_file=str(tmp_path / "hexagonal.extxyz"), max_strain=0.2, anchor_thickness_A=0.0)
+    wide = config.model_copy(update={"analysis": config.analysis.model_copy(update={"rdf_max_A": 30.0})})
+    height_A = 6 * ALLOYS["Bi"].a_A * 3**0.5 / 2
+    with pytest.raises(
+        InputError, match=rf"the cell \({height_A:.1f} x {height_A:.1f} x \d+\.\d Å between its faces\)"
+    ):
+        check_analysis(wide, cells=build_cells(wide))
