@@ -35,7 +35,7 @@ class ContactCell:
         interface_z_A: height of the interface: the middle of the gap between the two sides.
         alloy_bottom_z_A: height of the alloy's lowest layer.
         strain_alloy: strain of the alloy by the contact, components xx, yy, xy; zero, as the alloy keeps its cell.
-        strain_metal: strain of the metal to fit, components xx, yy, xy.
+        strain_metal: strain of the metal to fit, components xx, yy, xy; the largest principal one is that of the match.
         gap_A: height of the gap between the alloy's highest and the metal's lowest layer.
         match: face, supercell and turn of the metal.
         vacuum_A: height of the vacuum above the metal; 0: the metal touches the alloy's other face as well.

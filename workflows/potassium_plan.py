@@ -74,7 +74,7 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
     frames = n_steps // dynamics.frame_every_steps
     disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
     count = count_elements(largest.atoms)
-    strain = max(map(abs, largest.strain_metal))
+    strain = largest.match.largest_strain
     record = find_alloy(config.structure)
     alloy = name_alloy(config.structure) + ("" if record is None else f" {format_lattice(record)}")
     return Plan(

@@ -263,6 +263,7 @@ def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -
         "gap_A": gap_A,
         "strain_alloy": list(cell.strain_alloy),
         "strain_metal": list(cell.strain_metal),
+        "largest_strain_metal": cell.match.largest_strain,
         "control_shear_strain": next(
             (d.cell.geometry.control_shear_strain for d in data.values() if d.cell.geometry), 0.0
         ),

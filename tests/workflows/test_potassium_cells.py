@@ -1,5 +1,6 @@
 """What the flow `potassium-diffusion` builds, and what it refuses to build of a user's own files."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from structures.alloy import ALLOYS, build_alloy, build_rotated_alloy
 from structures.errors import InputError
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.potassium_cells import build_cells
-from workflows.potassium_plan import check_analysis
+from workflows.potassium_plan import check_analysis, plan
 
 
 def configure(**structure: object) -> PotassiumDiffusionConfig:
@@ -45,3 +46,14 @@ def test_too_wide_a_distribution_is_refused_with_the_heights_of_a_slanted_cell(t
         InputError, match=rf"the cell \({height_A:.1f} x {height_A:.1f} x \d+\.\d Å between its faces\)"
     ):
         check_analysis(wide, cells=build_cells(wide))
+
+
+def test_a_plan_tells_the_strain_that_is_limited(tmp_path: Path) -> None:
+    write(tmp_path / "bi.extxyz", build_alloy(ALLOYS["Bi"], repeats=(6, 6, 2)))
+    config = configure(alloy_file=str(tmp_path / "bi.extxyz"), anchor_thickness_A=2.0)
+    (cell,) = build_cells(config).values()
+    with pytest.raises(InputError, match=r"would be strained by") as caught:
+        build_cells(configure(alloy_file=str(tmp_path / "bi.extxyz"), max_strain=1e-4))
+    (refused,) = re.findall(r"would be strained by (\S+) %", str(caught.value))
+    assert max(map(abs, cell.strain_metal)) < cell.match.largest_strain - 1e-3  # of the components, none is the largest
+    assert f"potassium strained by {refused} %" in plan(config, cores=1).system
