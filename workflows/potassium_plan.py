@@ -33,13 +33,14 @@ from workflows.potassium_cells import (
     find_elements,
     name_alloy,
 )
-from workflows.potassium_run import build_spec, find_fixed_regions
+from workflows.potassium_run import RELAXATION_STEPS, build_spec, find_fixed_regions
 from workflows.preflight import (
     check_calculator_starts,
     check_resources,
     check_temperatures,
     estimate_longest_timestep_fs,
 )
+from workflows.recipes.gap_scan import GapScanSettings
 
 # Atom-steps a second on one core, for the estimate of a plan; measured in docs/performance.md.
 SPEED = {"pod": 5.0e4, "lammps": 2.0e5, "chgnet": 1.2e3, "ase": 1.0e3}
@@ -70,6 +71,9 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
     dynamics = config.dynamics
     n_atoms, n_runs = len(largest.atoms), len(cells) * config.replicas
     n_steps = n_runs * dynamics.total_steps
+    n_evaluations = n_steps + len(cells) * RELAXATION_STEPS
+    if config.structure.gap_A == "scan":
+        n_evaluations += len(GapScanSettings().gaps_A)
     n_segments = n_steps // dynamics.segment_steps
     frames = n_steps // dynamics.frame_every_steps
     disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
@@ -85,7 +89,8 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
         n_runs=n_runs,
         n_steps=n_steps,
         n_segments=n_segments,
-        core_hours=n_steps * n_atoms / SPEED[config.calculator.name] / 3600,
+        core_hours=n_evaluations * n_atoms / SPEED[config.calculator.name] / 3600,
+        counted=f"relaxations to their limit of {RELAXATION_STEPS} steps included",
         disk_GB=disk_bytes / 1e9,
         cores=cores or config.resources.cores or count_usable_cores(),
         warnings=tuple(plan_warnings(config, atoms=largest.atoms)),

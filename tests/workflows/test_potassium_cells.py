@@ -11,7 +11,7 @@ from structures.alloy import ALLOYS, build_alloy, build_rotated_alloy
 from structures.errors import InputError
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.potassium_cells import build_cells
-from workflows.potassium_plan import check_analysis, plan
+from workflows.potassium_plan import SPEED, check_analysis, plan
 
 
 def configure(**structure: object) -> PotassiumDiffusionConfig:
@@ -57,3 +57,11 @@ def test_a_plan_tells_the_strain_that_is_limited(tmp_path: Path) -> None:
     (refused,) = re.findall(r"would be strained by (\S+) %", str(caught.value))
     assert max(map(abs, cell.strain_metal)) < cell.match.largest_strain - 1e-3  # of the components, none is the largest
     assert f"potassium strained by {refused} %" in plan(config, cores=1).system
+
+
+def test_a_plan_counts_relaxations_and_the_scan_of_the_gap_beside_dynamics() -> None:
+    asked, scanned = (plan(configure(repeats=[6, 3, 2], gap_A=gap_A), cores=1) for gap_A in (3.0, "scan"))
+    hours_a_step = asked.n_atoms / SPEED["pod"] / 3600
+    assert asked.core_hours == pytest.approx((asked.n_steps + 1500) * hours_a_step, rel=1e-12)
+    assert scanned.core_hours - asked.core_hours == pytest.approx(11 * hours_a_step, rel=1e-9)
+    assert "relaxations to their limit of 1500 steps included" in "".join(asked.lines())
