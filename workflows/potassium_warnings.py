@@ -36,10 +36,10 @@ def judge_temperatures(found: Mapping[str, RegionTemperature], *, case: str, the
     if not off:
         return []
     words = " and ".join(f"the {part.name} is at {part.worst_K:.0f} K" for part in off)
-    limits = ", ".join(f"{SIGMAS * part.fluctuation_K:.1f} K ({part.name})" for part in off)
+    limits = ", ".join(f"{SIGMAS * part.error_of_mean_K:.1f} K ({part.name})" for part in off)
     text = (
         f"{case.capitalize()}: {words} in production, set are {off[0].set_K:g} K. That is beyond three canonical "
-        f"fluctuations, {limits}: heat of a reaction or of a relaxation that was not finished."
+        f"fluctuations of such a mean, {limits}: heat of a reaction or of a relaxation that was not finished."
     )
     if thermostat == "nose-hoover":
         text += " Nosé–Hoover keeps the mean of all atoms alone; dynamics.thermostat: langevin acts on each of them."
