@@ -44,6 +44,16 @@ class RegionTemperature:
         return self.set_K * sqrt(2 / max(3 * self.n_atoms - 3, 1))
 
     @property
+    def error_of_mean_K(self) -> float:
+        """Canonical fluctuation of a mean over the n times that count, σ √((1 + 1/n)/2), in K.
+
+        In a harmonic region half of the variance of a reading is exchange between its own kinetic and potential energy,
+        which averages out from reading to reading. The other half is exchange with the other regions; it may be slower
+        than the run, so it is not taken to average out.
+        """
+        return self.fluctuation_K * sqrt((1 + 1 / int(self.counted.sum())) / 2)
+
+    @property
     def worst_K(self) -> float:
         """Mean of the replica that is farthest from the set temperature, in K."""
         means = self.replica_means_K
@@ -51,8 +61,8 @@ class RegionTemperature:
 
     @property
     def is_off(self) -> bool:
-        """Whether a replica's mean is more than three fluctuations of a single reading from the set temperature."""
-        return abs(self.worst_K - self.set_K) > SIGMAS * self.fluctuation_K
+        """Whether a replica's mean is more than three canonical fluctuations of a mean from the set temperature."""
+        return abs(self.worst_K - self.set_K) > SIGMAS * self.error_of_mean_K
 
     @property
     def mean(self) -> Quantity:

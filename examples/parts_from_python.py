@@ -24,7 +24,7 @@ def main(potential: str = "k-bi-sn-sb") -> None:
     """Potassium on M-BiSnSb at 300 K: what is around a potassium atom."""
     alloy = build_rotated_alloy(resolve_alloy("M-BiSnSb"), repeats=(6, 2, 3), seed=1)
     cell = build_contact_cell(alloy, metal=build_potassium(), metal_thickness_A=15.0, max_strain=0.1)
-    print(f"{len(cell.atoms)} atoms, the metal strained by {max(map(abs, cell.strain_metal)):.1%} at most")
+    print(f"{len(cell.atoms)} atoms, the metal strained by {cell.match.largest_strain:.1%} at most")
 
     store = Store(Path("runs/example-store"))
     calculator = build_calculator_spec("pod", add_blob=store.add_blob, potential=potential)

@@ -172,6 +172,11 @@ def format_alloy(name_or_composition: str | Mapping[str, float]) -> str:
     return "".join(element if share == 1 else f"{element}{share:g}" for element, share in name_or_composition.items())
 
 
+def format_lattice(record: AlloyRecord) -> str:
+    """The lattice of an alloy with its source, e.g. "a = 4.546 Å, c = 11.862 Å, z = 0.2339 (Cucka and Barrett …)"."""
+    return f"a = {record.a_A:g} Å, c = {record.c_A:g} Å, z = {record.z:g} ({record.source})"
+
+
 def _named_alloy(name: str) -> AlloyRecord:
     if name in ALLOYS:
         return ALLOYS[name]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase import Atoms
 
-from structures.checks import check_smallest_distance
+from structures.checks import check_smallest_distance, compute_periodic_heights
 from structures.errors import InputError
 from structures.metal_match import DEFAULT_FACES, Face, MetalMatch, build_fitted_metal, compute_best_match
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SMALLEST_VACUUM_A = 8.0
 SMALLEST_CONTACT_A = 1.5
+# Wider than layers of a crystal are apart, and within the reach of a potential.
+LARGEST_LATERAL_GAP_A = 6.0
 _FLAT = 1e-4
 _MOST_REPEATS = 8
 
@@ -33,7 +35,7 @@ class ContactCell:
         interface_z_A: height of the interface: the middle of the gap between the two sides.
         alloy_bottom_z_A: height of the alloy's lowest layer.
         strain_alloy: strain of the alloy by the contact, components xx, yy, xy; zero, as the alloy keeps its cell.
-        strain_metal: strain of the metal to fit, components xx, yy, xy.
+        strain_metal: strain of the metal to fit, components xx, yy, xy; the largest principal one is that of the match.
         gap_A: height of the gap between the alloy's highest and the metal's lowest layer.
         match: face, supercell and turn of the metal.
         vacuum_A: height of the vacuum above the metal; 0: the metal touches the alloy's other face as well.
@@ -89,7 +91,8 @@ def build_contact_cell(
         The contact cell; periodic in all three directions, with the vacuum inside.
 
     Raises:
-        InputError: if no supercell of the metal fits within the strain, a length is out of range, or atoms overlap.
+        InputError: if no supercell of the metal fits within the strain, a length is out of range, atoms overlap, or the
+            alloy leans or has a vacuum along the interface.
     """
     _check_lengths(gap_A=gap_A, metal_thickness_A=metal_thickness_A, vacuum_A=vacuum_A, max_strain=max_strain)
     slab, sites_z_A = _open_slab(alloy, reference=alloy if reference is None else reference)
@@ -195,6 +198,7 @@ def _open_slab(alloy: Atoms, *, reference: Atoms) -> tuple[Atoms, NDArray[np.flo
             "two lie in the interface, the third is its normal; give an upright cell, e.g. the conventional one"
         )
         raise InputError(message)
+    _check_lateral_gaps(slab)
     height_A = cell[2, 2]
     sites_z_A = reference.get_scaled_positions(wrap=True)[:, 2] * height_A
     displaced_z_A = slab.positions[:, 2] - sites_z_A
@@ -206,6 +210,21 @@ def _open_slab(alloy: Atoms, *, reference: Atoms) -> tuple[Atoms, NDArray[np.flo
     sites_z_A -= sites_z_A.min()
     slab.positions[:, 2] = sites_z_A + displaced_z_A
     return slab, sites_z_A
+
+
+def _check_lateral_gaps(slab: Atoms) -> None:
+    """Raise if the slab does not fill its cell along the interface, so that the metal would lie over empty space."""
+    heights_A = compute_periodic_heights(slab.cell.array)
+    for axis, which in enumerate(("first", "second")):
+        fractions = np.sort(slab.get_scaled_positions(wrap=True)[:, axis])
+        gap_A = float(np.diff(fractions, append=fractions[0] + 1).max() * heights_A[axis])
+        if gap_A > LARGEST_LATERAL_GAP_A:
+            message = (
+                f"the alloy is empty over {gap_A:.1f} Å along its {which} cell vector, needs at most "
+                f"{LARGEST_LATERAL_GAP_A:g} Å: the first two vectors lie in the interface, and vacuum may be along the "
+                "third alone; turn the cell so that its vacuum is along the third vector, or cut the vacuum out"
+            )
+            raise InputError(message)
 
 
 def _join(slab: Atoms, block: Atoms, *, is_anchored: NDArray[np.bool_]) -> Atoms:

@@ -10,6 +10,8 @@ from ase import Atoms
 
 from analysis.trajectory import build_universe
 from workflows.engines.trajectory_files import write_trajectory
+from workflows.flows import FLOWS
+from workflows.plan import show_duration
 
 PAGE = Path(__file__).parents[1] / "docs" / "analysis-from-python.md"
 N_FRAMES, CELL_A = 40, (16.0, 16.0, 40.0)
@@ -38,6 +40,13 @@ def write_frames(atoms: Atoms, *, path: Path) -> None:
 
 def find_snippets() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_tells_how_long_its_run_of_the_default_takes() -> None:
+    config = FLOWS["potassium-diffusion"].resolve().config
+    expected = show_duration(FLOWS["potassium-diffusion"].load().plan(config, cores=2).expected_s)
+    readme = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"run potassium-diffusion config.yaml             # as written: {expected} on two idle cores" in readme
 
 
 def test_the_snippets_of_the_analysis_page_run(

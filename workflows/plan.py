@@ -22,6 +22,7 @@ class Plan:
         core_hours: expected, of all that is not in the store yet.
         disk_GB: expected size of the stored files.
         cores: cores that can be busy at a time.
+        counted: what the expected time holds beside dynamics.
         warnings: what to read before starting, e.g. that potassium is liquid.
         details: further numbers for `--json`.
     """
@@ -35,6 +36,7 @@ class Plan:
     n_runs: int = 1
     n_segments: int = 0
     cores: int = 1
+    counted: str = ""
     warnings: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -49,7 +51,8 @@ class Plan:
             f"{self.n_runs} runs of {self.n_steps // self.n_runs} steps" if self.n_runs > 1 else f"{self.n_steps} steps"
         )
         cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
-        time = f"{show_duration(self.expected_s)} on {cores} ({self.core_hours:.2g} core-hours)"
+        work = "; ".join(part for part in (f"{self.core_hours:.2g} core-hours", self.counted) if part)
+        time = f"{show_duration(self.expected_s)} on {cores} ({work})"
         return [
             f"system      {self.system}",
             f"atoms       {self.n_atoms}",

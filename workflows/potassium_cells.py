@@ -5,7 +5,7 @@ from pathlib import Path
 from ase import Atoms
 
 from analysis.contact_geometry import ContactGeometry, build_contact_geometry
-from structures.alloy import build_rotated_alloy, format_alloy, resolve_alloy
+from structures.alloy import AlloyRecord, build_rotated_alloy, format_alloy, resolve_alloy
 from structures.checks import check_cell_for_cutoff
 from structures.decoration import decorate
 from structures.dislocation import DislocationDipole, build_dislocation_dipole
@@ -17,14 +17,23 @@ from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 
 DEFAULT_GAP_A = 3.0
 POTENTIAL_CUTOFF_A = 6.0
+MOBILE = "K"
 DISLOCATION, CONTROL = "dislocation", "control"
+
+
+def find_alloy(structure: StructureSection) -> AlloyRecord | None:
+    """What is known of the alloy that is built; None if it is the user's own."""
+    return None if structure.alloy_file is not None else _resolve_built_alloy(structure)
+
+
+def _resolve_built_alloy(structure: StructureSection) -> AlloyRecord:
+    return resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
 
 
 def build_dipole(structure: StructureSection) -> DislocationDipole:
     """The alloy with its dislocations, and its control."""
-    record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
     return build_dislocation_dipole(
-        record,
+        _resolve_built_alloy(structure),
         repeats=structure.repeats,
         seed=structure.seed,
         burgers_vector=structure.dislocation.burgers_vector,
@@ -43,11 +52,13 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         Case to cell. Both have the same cell, atoms, decoration, faces, interface height and potassium.
 
     Raises:
-        InputError: if a cell cannot be built as asked, or is too small for the potential's cut-off.
+        InputError: if a cell cannot be built as asked, is too small for the potential's cut-off, or its sides cannot be
+            told apart.
     """
     structure = config.structure
     metal = read_side(structure.potassium_file, region="potassium") or build_potassium()
     own_alloy = read_side(structure.alloy_file, region="alloy")
+    check_sides(structure, metal=metal, own_alloy=own_alloy)
     alloys: dict[str, Atoms] = {}
     geometry = None
     if own_alloy is not None:
@@ -61,7 +72,7 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
         dipole = build_dipole(structure)
         alloys, geometry = {DISLOCATION: dipole.defective, CONTROL: dipole.perfect}, dipole.geometry
     else:
-        record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
+        record = _resolve_built_alloy(structure)
         rotated = build_rotated_alloy(record, repeats=structure.repeats)
         alloys[CONTROL] = decorate(rotated, composition=record.composition, seed=structure.seed)
     cells: dict[str, ContactCell] = {
@@ -83,12 +94,31 @@ def build_cells(config: PotassiumDiffusionConfig, *, gap_A: float = DEFAULT_GAP_
     return cells
 
 
+def check_sides(structure: StructureSection, *, metal: Atoms, own_alloy: Atoms | None) -> None:
+    """Check that potassium is on the metal's side alone: it is counted by its element, wherever it lies.
+
+    Raises:
+        InputError: if the user's alloy holds potassium, or the user's metal holds none.
+    """
+    n_inside = 0 if own_alloy is None else int((own_alloy.symbols == MOBILE).sum())
+    if n_inside:
+        raise InputError(
+            f"structure.alloy_file is {structure.alloy_file}, which holds {n_inside} {MOBILE} atoms, needs 0: they "
+            f"would count as {MOBILE} that has gone in from the metal. Take them out of the alloy."
+        )
+    if MOBILE not in metal.symbols:
+        raise InputError(
+            f"structure.potassium_file is {structure.potassium_file}, which holds {metal.symbols.formula:metal}, needs "
+            f"{MOBILE}: what this flow measures is where {MOBILE} goes. Give the conventional cell of potassium."
+        )
+
+
 def find_elements(structure: StructureSection) -> list[str]:
     """Elements of both sides, known before anything is built of them."""
     metal = read_side(structure.potassium_file, region="potassium") or build_potassium()
     alloy = read_side(structure.alloy_file, region="alloy")
-    record = resolve_alloy(structure.alloy, a_A=structure.a_A, c_A=structure.c_A, z=structure.z)
-    return sorted({*metal.symbols, *(alloy.symbols if alloy is not None else record.composition)})
+    chosen = alloy.symbols if alloy is not None else _resolve_built_alloy(structure).composition
+    return sorted({*metal.symbols, *chosen})
 
 
 def count_elements(atoms: Atoms) -> dict[str, int]:

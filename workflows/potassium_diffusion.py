@@ -21,7 +21,7 @@ from workflows.jobs.store import Store
 from workflows.potassium_cells import DISLOCATION, build_cells
 from workflows.potassium_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.potassium_results import publish_once, publish_results
-from workflows.potassium_run import RunFacts, build_spec, find_fixed_regions
+from workflows.potassium_run import RELAXATION_STEPS, RunFacts, build_spec, find_fixed_regions
 from workflows.prefect_stage import run_stage
 
 KEYS_FILE = "keys.json"
@@ -49,7 +49,7 @@ def relax(run: RunFacts, *, gap_A: float) -> dict[str, str]:
             "relaxation",
             structure=cell.atoms,
             calculator=run.calculator,
-            settings={"fixed_regions": fixed, "force_tolerance_eV_per_A": 0.05, "max_steps": 1500},
+            settings={"fixed_regions": fixed, "force_tolerance_eV_per_A": 0.05, "max_steps": RELAXATION_STEPS},
             label=f"relax, {case}",
             **run.layout,
         )

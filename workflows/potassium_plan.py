@@ -11,6 +11,8 @@ from ase import Atoms
 from analysis.contact import RADIUS_SHARE
 from analysis.counting import largest_radius_A
 from analysis.crystal_order import find_deep_atoms
+from structures.alloy import format_lattice
+from structures.checks import compute_periodic_heights
 from structures.errors import InputError
 from structures.interface import ContactCell
 from structures.metal import POTASSIUM_MELTING_POINT_K
@@ -21,16 +23,24 @@ from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.jobs.store import Store
-from workflows.known_limits import find_known_limits
+from workflows.known_limits import describe_lattice, find_known_limits
 from workflows.plan import Plan
-from workflows.potassium_cells import build_cells, build_geometries, count_elements, find_elements, name_alloy
-from workflows.potassium_run import build_spec, find_fixed_regions
+from workflows.potassium_cells import (
+    build_cells,
+    build_geometries,
+    count_elements,
+    find_alloy,
+    find_elements,
+    name_alloy,
+)
+from workflows.potassium_run import RELAXATION_STEPS, build_spec, find_fixed_regions
 from workflows.preflight import (
     check_calculator_starts,
     check_resources,
     check_temperatures,
     estimate_longest_timestep_fs,
 )
+from workflows.recipes.gap_scan import GapScanSettings
 
 # Atom-steps a second on one core, for the estimate of a plan; measured in docs/performance.md.
 SPEED = {"pod": 5.0e4, "lammps": 2.0e5, "chgnet": 1.2e3, "ase": 1.0e3}
@@ -61,12 +71,16 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
     dynamics = config.dynamics
     n_atoms, n_runs = len(largest.atoms), len(cells) * config.replicas
     n_steps = n_runs * dynamics.total_steps
+    n_evaluations = n_steps + len(cells) * RELAXATION_STEPS
+    if config.structure.gap_A == "scan":
+        n_evaluations += len(GapScanSettings().gaps_A)
     n_segments = n_steps // dynamics.segment_steps
     frames = n_steps // dynamics.frame_every_steps
     disk_bytes = n_atoms * (frames * _BYTES_PER_ATOM_AND_FRAME + n_segments * _BYTES_PER_ATOM_AND_SEGMENT)
     count = count_elements(largest.atoms)
-    strain = max(map(abs, largest.strain_metal))
-    alloy = name_alloy(config.structure)
+    strain = largest.match.largest_strain
+    record = find_alloy(config.structure)
+    alloy = name_alloy(config.structure) + ("" if record is None else f" {format_lattice(record)}")
     return Plan(
         system=f"{alloy}, {', '.join(cells)}; potassium strained by {100 * strain:.1f} %; "
         + " ".join(f"{element}{number}" for element, number in count.items()),
@@ -75,11 +89,16 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
         n_runs=n_runs,
         n_steps=n_steps,
         n_segments=n_segments,
-        core_hours=n_steps * n_atoms / SPEED[config.calculator.name] / 3600,
+        core_hours=n_evaluations * n_atoms / SPEED[config.calculator.name] / 3600,
+        counted=f"relaxations to their limit of {RELAXATION_STEPS} steps included",
         disk_GB=disk_bytes / 1e9,
         cores=cores or config.resources.cores or count_usable_cores(),
         warnings=tuple(plan_warnings(config, atoms=largest.atoms)),
-        details={"composition": count, "cell_A": largest.atoms.cell.array.tolist()},
+        details={
+            "composition": count,
+            "cell_A": largest.atoms.cell.array.tolist(),
+            "lattice": None if record is None else describe_lattice(config.calculator, alloy=record),
+        },
     )
 
 
@@ -115,11 +134,11 @@ def check_analysis(config: PotassiumDiffusionConfig, *, cells: dict[str, Contact
         find_deep_atoms(atoms.positions, regions=atoms.arrays["region"], cell_A=atoms.cell.array, geometry=geometry)
         limit_A = RADIUS_SHARE * largest_radius_A(atoms.cell.array)
         if rdf_max_A > limit_A:
-            lengths = " x ".join(f"{length:.1f}" for length in atoms.cell.lengths())
+            heights = " x ".join(f"{height_A:.1f}" for height_A in compute_periodic_heights(atoms.cell.array))
             raise InputError(
                 f"analysis.rdf_max_A is {rdf_max_A:g}, needs at most {limit_A:.1f} Å, half of the smallest height of "
-                f"the cell ({lengths} Å). Set it, e.g. analysis.rdf_max_A: {math.floor(10 * limit_A) / 10:g}, or make "
-                "the cell larger."
+                f"the cell ({heights} Å between its faces). Set it, e.g. "
+                f"analysis.rdf_max_A: {math.floor(10 * limit_A) / 10:g}, or make the cell larger."
             )
 
 
@@ -136,5 +155,10 @@ def plan_warnings(config: PotassiumDiffusionConfig, *, atoms: Atoms) -> list[str
             f"timestep_fs is {config.dynamics.timestep_fs:g}: with the lightest atoms here more than about "
             f"{longest_fs:.1f} fs may drift or blow up."
         )
-    known = find_known_limits(config.calculator, dynamics=config.dynamics, elements=set(atoms.symbols))
+    known = find_known_limits(
+        config.calculator,
+        dynamics=config.dynamics,
+        elements=set(atoms.symbols),
+        alloy=find_alloy(config.structure),
+    )
     return warnings + known

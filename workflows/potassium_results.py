@@ -34,17 +34,26 @@ from analysis.results import Provenance, Results, build_json_value, read_results
 from analysis.tables import write_tables
 from analysis.thermodynamics import read_thermodynamics
 from analysis.trajectory import read_trajectory, spread_frames, write_trajectory
+from structures.alloy import format_lattice
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
-from workflows.configuration.potassium_diffusion import StructureSection
+from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.configuration.resolve import find_structure_files, replace_value
 from workflows.configuration.sections import FS_PER_PS, CalculatorSection, DynamicsSection
 from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_arrays
 from workflows.flow_run import read_structure_of
 from workflows.jobs.durable import compute_sha256
 from workflows.jobs.worker import collect_versions
-from workflows.known_limits import read_potential_card
-from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells, build_geometries, count_elements, name_alloy
+from workflows.known_limits import describe_lattice, read_potential_card
+from workflows.potassium_cells import (
+    CONTROL,
+    DISLOCATION,
+    build_cells,
+    build_geometries,
+    count_elements,
+    find_alloy,
+    name_alloy,
+)
 from workflows.potassium_run import CaseData, RunFacts
 from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
 from workflows.published import is_published, note_published
@@ -107,7 +116,7 @@ def publish_results(
         flow="potassium-diffusion",
         status="completed",
         config=describe_config(run),
-        system=describe_sides(run.config.structure, atoms=data[next(iter(data))].relaxed)
+        system=describe_sides(run.config, atoms=data[next(iter(data))].relaxed)
         | describe_system(data, gap_A=gap_A, proof=proof)
         | describe_potential(run.config.calculator),
         observables=build_json_value(observables),
@@ -220,13 +229,16 @@ def describe_config(run: RunFacts) -> dict[str, Any]:
     return document
 
 
-def describe_sides(structure: StructureSection, *, atoms: Atoms) -> dict[str, Any]:
+def describe_sides(config: PotassiumDiffusionConfig, *, atoms: Atoms) -> dict[str, Any]:
     """What stands on either side of the interface, as counted in the cell that was used, and where it came from."""
-    is_metal = atoms.arrays["region"] == "potassium"
-    built = {
-        "alloy": {"name": name_alloy(structure), "origin": "A7 structure, random decoration"},
-        "metal": {"name": "potassium", "origin": "bcc"},
-    }
+    structure, is_metal = config.structure, atoms.arrays["region"] == "potassium"
+    built: dict[str, dict[str, Any]] = {"alloy": {}, "metal": {"name": "potassium", "origin": "bcc"}}
+    if (record := find_alloy(structure)) is not None:
+        built["alloy"] = {
+            "name": name_alloy(structure),
+            "origin": f"A7 structure, {format_lattice(record)}, random decoration",
+            "lattice": describe_lattice(config.calculator, alloy=record),
+        }
     files = {"alloy": structure.alloy_file, "metal": structure.potassium_file}
     sides = {}
     for side, chosen in (("alloy", ~is_metal), ("metal", is_metal)):
@@ -251,6 +263,7 @@ def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -
         "gap_A": gap_A,
         "strain_alloy": list(cell.strain_alloy),
         "strain_metal": list(cell.strain_metal),
+        "largest_strain_metal": cell.match.largest_strain,
         "control_shear_strain": next(
             (d.cell.geometry.control_shear_strain for d in data.values() if d.cell.geometry), 0.0
         ),

@@ -17,6 +17,9 @@ from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.flow_run import FlowRun
 from workflows.jobs.store import Store
 
+# Steps of a relaxation at most; a plan counts as many.
+RELAXATION_STEPS = 1500
+
 
 class RunFacts(FlowRun[PotassiumDiffusionConfig]):
     """A run of the flow `potassium-diffusion`."""

@@ -8,7 +8,7 @@ from analysis.region_temperature import SIGMAS, RegionTemperature
 from analysis.results import ResultWarning
 from structures.metal import POTASSIUM_MELTING_POINT_K
 from workflows.known_limits import find_known_limits
-from workflows.potassium_cells import DISLOCATION
+from workflows.potassium_cells import DISLOCATION, find_alloy
 from workflows.potassium_run import CaseData, RunFacts
 
 _CIRCUITS = (
@@ -36,10 +36,10 @@ def judge_temperatures(found: Mapping[str, RegionTemperature], *, case: str, the
     if not off:
         return []
     words = " and ".join(f"the {part.name} is at {part.worst_K:.0f} K" for part in off)
-    limits = ", ".join(f"{SIGMAS * part.fluctuation_K:.1f} K ({part.name})" for part in off)
+    limits = ", ".join(f"{SIGMAS * part.error_of_mean_K:.1f} K ({part.name})" for part in off)
     text = (
         f"{case.capitalize()}: {words} in production, set are {off[0].set_K:g} K. That is beyond three canonical "
-        f"fluctuations, {limits}: heat of a reaction or of a relaxation that was not finished."
+        f"fluctuations of such a mean, {limits}: heat of a reaction or of a relaxation that was not finished."
     )
     if thermostat == "nose-hoover":
         text += " Nosé–Hoover keeps the mean of all atoms alone; dynamics.thermostat: langevin acts on each of them."
@@ -86,7 +86,8 @@ def collect_warnings(
     if run.config.dynamics.temperature_K > POTASSIUM_MELTING_POINT_K:
         warnings.append(ResultWarning("amber", "The potassium is liquid at this temperature."))
     elements = {symbol for part in data.values() for symbol in set(part.relaxed.symbols)}
-    known = find_known_limits(run.config.calculator, dynamics=run.config.dynamics, elements=elements)
+    alloy = find_alloy(run.config.structure)
+    known = find_known_limits(run.config.calculator, dynamics=run.config.dynamics, elements=elements, alloy=alloy)
     warnings.extend(ResultWarning("amber", text) for text in known)
     if run.config.calculator.name == "pod":
         warnings.append(ResultWarning("amber", "The potential's teacher (CHGNet) is not verified against DFT here."))

@@ -3,7 +3,7 @@ import pytest
 from ase import units
 from numpy.typing import NDArray
 
-from analysis.region_temperature import compute_region_temperatures, summarise_region_temperatures
+from analysis.region_temperature import RegionTemperature, compute_region_temperatures, summarise_region_temperatures
 from structures.errors import InputError
 
 MASSES_U = np.repeat([39.1, 209.0, 209.0], [300, 500, 100])
@@ -40,6 +40,18 @@ def test_the_spread_of_readings_is_the_canonical_one() -> None:
     for part in found.values():
         assert part.temperature_K.std() == pytest.approx(part.fluctuation_K, rel=0.1)
         assert not part.is_off
+
+
+@pytest.mark.parametrize("n_times", [1, 4, 16])
+def test_the_mean_of_a_harmonic_region_fluctuates_as_far(n_times: int) -> None:
+    # Its energy is canonical and constant in a run, E/kT ~ Gamma(f); kinetic is Beta(f/2, f/2) of it at each reading.
+    rng, n_atoms, n_runs = np.random.default_rng(0), 40, 20_000
+    f = 3 * n_atoms - 3
+    energy_kT = rng.gamma(f, size=(n_runs, 1))
+    readings_K = 50.0 * 2 / f * energy_kT * rng.beta(f / 2, f / 2, size=(n_runs, n_times))
+    region = RegionTemperature("potassium", readings_K, n_atoms, 50.0, np.ones(n_times, dtype=bool))
+    assert region.replica_means_K.std() == pytest.approx(region.error_of_mean_K, rel=0.02)
+    assert region.replica_means_K.mean() == pytest.approx(50.0, rel=1e-3)
 
 
 def test_a_slab_that_moves_as_a_whole_is_not_hot() -> None:

@@ -182,6 +182,29 @@ def test_leaning_cells_are_refused() -> None:
         build_contact_cell(alloy, metal=build_potassium())
 
 
+@pytest.mark.parametrize(("axis", "which"), [(0, "first"), (1, "second")])
+def test_a_vacuum_along_the_interface_is_refused(axis: int, which: str) -> None:
+    alloy = build_rotated_alloy(RECORD, repeats=(8, 4, 3), seed=0)
+    span_A = np.ptp(alloy.positions[:, axis])
+    cell = alloy.cell.array
+    cell[axis, axis] = span_A + 16.0
+    alloy.set_cell(cell)
+    with pytest.raises(InputError, match=rf"empty over 16\.0 Å along its {which} cell vector, needs at most 6 Å"):
+        build_contact_cell(alloy, metal=build_potassium(), max_strain=0.2)
+    cell[axis, axis] = span_A + 5.9
+    alloy.set_cell(cell)
+    assert build_contact_cell(alloy, metal=build_potassium(), max_strain=0.2).atoms.cell.array[axis, axis] > span_A
+
+
+def test_a_vacuum_along_a_slanted_interface_is_measured_along_its_normal() -> None:
+    alloy = build_alloy(ALLOYS["Bi"], repeats=(6, 6, 2))
+    alloy.set_cell(alloy.cell.array * np.array([[1], [2], [1]]))
+    # Six cells of height a √3/2 are filled and six empty; atoms lie a third of a cell apart.
+    empty_A = (6 + 1 / 3) * ALLOYS["Bi"].a_A * 3**0.5 / 2
+    with pytest.raises(InputError, match=rf"empty over {empty_A:.1f} Å along its second cell vector"):
+        build_contact_cell(alloy, metal=build_potassium())
+
+
 def test_a_cell_that_does_not_fit_is_refused_with_a_size_that_does() -> None:
     hexagonal = build_alloy(ALLOYS["Bi"], repeats=(1, 1, 2))
     metal = build_potassium()

@@ -58,6 +58,9 @@ def test_a_region_beyond_three_fluctuations_is_warned_of() -> None:
     (warning,) = judge_temperatures({"potassium": hot, "alloy": calm}, case="control", thermostat="nose-hoover")
     assert warning.severity == "amber"
     assert warning.text.startswith("Control: the potassium is at 82 K in production, set are 50 K.")
-    assert "7.1 K (potassium)" in warning.text
+    assert "5.6 K (potassium)" in warning.text  # 3 * 50 K * sqrt(2 / 897) * sqrt((1 + 1/4) / 2)
     assert "langevin" in warning.text
     assert judge_temperatures({"alloy": calm}, case="control", thermostat="nose-hoover") == []
+    # 2.75 fluctuations of one reading, 3.5 of the mean over four.
+    warm = build_region("potassium", temperature_K=56.5)
+    assert len(judge_temperatures({"potassium": warm}, case="control", thermostat="nose-hoover")) == 1

@@ -1,6 +1,7 @@
 """How a run gets on, in words."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -121,6 +122,8 @@ def test_a_plan_is_a_few_lines() -> None:
         "expected    30 min on 2 cores (1 core-hours), 0.1 GB of disk",
     ]
     assert plan.to_json()["expected_s"] == 1800
+    counted = replace(plan, counted="relaxations included")
+    assert counted.lines()[4].startswith("expected    30 min on 2 cores (1 core-hours; relaxations included), ")
 
 
 def test_more_cores_than_runs_do_not_shorten_a_plan() -> None:
