@@ -31,6 +31,7 @@ SCHEMA_VERSION = 1
 LOCK_TIMEOUT_S = 10.0
 _POLL_S = 0.1
 _LOG = logging.getLogger(__name__)
+_LOG.setLevel(logging.WARNING)  # Prefect, once imported, lets only errors of others through
 
 
 def record(
