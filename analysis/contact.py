@@ -248,7 +248,7 @@ def _analyse_run(
     if dislocation is not None:
         frames = spread_frames(0, len(universe.trajectory), most=_CORE_FRAMES)
         core = track_cores(universe, find=build_core_finder(dislocation), frames=frames)
-    lines = core.lines_at if core is not None and core.verdict == "glides" else None
+    lines = core.follow_lines if core is not None and core.verdict == "glides" else None
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference_A)
     _, positions = compute_displacements(universe, species=species, drift_A=drift)
     times = np.array([timestep.time for timestep in universe.trajectory])

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.report import ViewerData, build_report_html, write_report
@@ -259,3 +260,25 @@ def test_no_plot_stands_alone_in_a_row() -> None:
 
     filled = fill_rows([plot(wide=flag) for flag in (True, False, True, False, False, False, True, False)])
     assert [item.wide for item in filled] == [True, True, True, False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        (3, "dislocation cores as lines from the interface down."),
+        (2, "lines from the interface down. Cores are drawn only where their Burgers circuits close."),
+        (0, "drawn through it. Cores are drawn only where their Burgers circuits close: here in no frame, so none is."),
+    ],
+)
+def test_captions_tell_where_cores_are_drawn(
+    make_results: Callable[..., Results], make_viewer: Callable[..., ViewerData], known: int, told: str
+) -> None:
+    case = make_viewer(n_frames=3).cases["dislocation"]
+    track = np.array(case.core_track_A)
+    track[known:] = np.nan
+    text = build_report_html(make_results(), viewer=ViewerData({"dislocation": replace(case, core_track_A=track)}))
+    words = re.sub(r"\s+", " ", "".join(Page(text).words))
+    assert told in words
+    assert words.count("Cores are drawn only") == 2 * (known < 3)
+    assert words.count("the dislocation cores are not known") == 3 - known
+    assert ('id="viewer-core"' in text) == (known > 0)

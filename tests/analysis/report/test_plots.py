@@ -168,6 +168,14 @@ def test_way_of_a_core_starts_at_its_first_known_place() -> None:
     assert plot.columns["way_A (core 2)"] == [0.0, 5.0, 1.0]
 
 
+def test_way_of_a_core_is_drawn_only_where_the_circuits_close() -> None:
+    core = {"time_ps": [0, 1, 2], "positions_A": [[[0, 0]], [[9, 9]], [[0, 1]]], "verdict": "unclear"}
+    cases = {"a": {"label": "a", "core": core | {"burgers_ok": [True, False, True]}}}
+    (plot,) = build_plots({"cases": cases})
+    assert plot.columns["way_A (core 1)"] == [0.0, None, 1.0]
+    assert build_plots({"cases": {"a": {"label": "a", "core": core | {"burgers_ok": [False] * 3}}}}) == []
+
+
 def test_the_first_peak_is_found_below_the_first_minimum() -> None:
     entry = {"pair": "K-Bi", "region": "all", "r_A": [1.0, 2.0, 3.0, 4.0], "g": [0.0, 1.5, 0.2, 2.0]}
     number = {"value": 1.0, "uncertainty": 0.1, "unit": "1"}
