@@ -15,7 +15,7 @@ from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_co
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
-from analysis.headline import ALL_ATOMS, CORE_COLUMNS
+from analysis.headline import ALL_ATOMS, CORE_COLUMNS, judge_gain
 from analysis.penetration import (
     DEFAULT_AREAL_DENSITY_PER_NM2,
     Penetration,
@@ -27,7 +27,7 @@ from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, comput
 from analysis.regions import Region
 from analysis.thermodynamics import Thermodynamics, compute_energy_released, find_worst_thermodynamics
 from analysis.trajectory import get_elements, spread_frames
-from analysis.uncertainty import MIN_REPLICAS, Quantity
+from analysis.uncertainty import Quantity
 from structures.dislocation import DipoleGeometry
 from structures.errors import InputError
 
@@ -227,9 +227,8 @@ def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
         f"{float(times[-1] - times[0]):.4g} ps of first contact ({count_replicas(case.n_replicas)}, "
         f"{temperature_K:.4g} K)."
     )
-    if gain.uncertainty is None:
-        return f"{sentence} One replica has no error bar: run at least {MIN_REPLICAS}."
-    return sentence
+    doubt = judge_gain(n_replicas=gain.n_independent, low=gain.low, high=gain.high)
+    return f"{sentence} {doubt}".rstrip()
 
 
 def _analyse_run(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.headline import find_answer, find_comparisons, find_final_depths, name_depth
+from analysis.headline import find_answer, find_comparisons, find_final_depths, judge_gain, name_depth
 from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import (
     ABSENT,
@@ -44,7 +44,8 @@ def build_answer(results: Results) -> str:
         return answer
     depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
     if depths:
-        return f"Potassium went deeper by {join_words(depths)} since first contact."
+        sentence = f"Potassium went deeper by {join_words(depths)} since first contact."
+        return " ".join([sentence, *dict.fromkeys(filter(None, _judge_gains(results)))])
     return f"The flow {results.flow} is {results.status}; it reports no number to sum up."
 
 
@@ -56,8 +57,15 @@ def build_tiles(results: Results) -> list[Tile]:
         Tile(show_reaction(name), format_quantity(reaction["energy"]), "± numerical error", number)
         for number, (name, reaction) in enumerate(reactions.items())
     ]
+    # Beside a contrast it is the contrast that is resolved or not.
+    doubts = [""] * len(find_final_depths(results.observables)) if contrast else _judge_gains(results)
     tiles += [
-        Tile(f"{label}: {name_depth(results.observables)}", format_quantity(quantity), _note(quantity), number)
+        Tile(
+            f"{label}: {name_depth(results.observables)}{', not resolved' if doubts[number] else ''}",
+            format_quantity(quantity),
+            _note(quantity),
+            number,
+        )
         for number, (label, quantity) in enumerate(find_final_depths(results.observables))
     ]
     resolved = "resolved" if contrast.get("resolved") else "not resolved"
@@ -66,6 +74,14 @@ def build_tiles(results: Results) -> list[Tile]:
         for name, quantity in find_comparisons(contrast)
     ]
     return tiles
+
+
+def _judge_gains(results: Results) -> list[str]:
+    """Why the gain of each case alone is not told from zero."""
+    return [
+        judge_gain(n_replicas=quantity.get("n_independent"), low=quantity.get("low"), high=quantity.get("high"))
+        for _, quantity in find_final_depths(results.observables)
+    ]
 
 
 def build_tables(results: Results) -> list[Table]:

@@ -194,6 +194,25 @@ def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Resul
     assert (tile.label, tile.value) == ("control: depth gained, all K", "7.00 ± 1.80\u202fÅ")
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"n_independent": 2}, "Not resolved: fewer than 5 replicas."),
+        ({"low": -1.03, "high": 2.21}, "Not resolved: the interval includes zero."),
+        ({"low": None, "high": None}, "Not resolved: one replica has no error bar. Run at least 5 replicas."),
+    ],
+)
+def test_a_gain_that_is_not_resolved_says_so(
+    make_results: Callable[..., Results], change: dict[str, Any], told: str
+) -> None:
+    case = make_results().observables["cases"]["control"]
+    gain = case["penetration"]["gain"] | change
+    case = case | {"penetration": case["penetration"] | {"gain": gain}}
+    single = Results("x", "completed", observables={"cases": {"control": case}})
+    assert build_answer(single).endswith(f"since first contact. {told}")
+    assert build_tiles(single)[0].label == "control: depth gained, all K, not resolved"
+
+
 def test_tiles_say_whether_the_contrast_is_resolved(make_results: Callable[..., Results]) -> None:
     assert [tile.label for tile in build_tiles(make_results())] == [
         "dislocation: depth gained, core columns",
