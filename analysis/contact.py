@@ -107,7 +107,7 @@ def compute_contact_case(
         species: element that penetrates.
         areal_density_per_nm2: its atoms beyond the penetration depth on each nm² of the interface, in nm⁻².
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
-        thermodynamics: tables of the replicas; the one whose conserved energy moved most is shown.
+        thermodynamics: tables of the replicas; the one whose conserved energy moved most in the second half is shown.
         guard: what the guard of the potential's domain found, passed on.
         rdf_max_A: range of the distribution functions, in Å; cut if the cell has shrunk below what it needs.
         rdf_bin_A: their bins, in Å.

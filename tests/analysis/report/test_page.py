@@ -15,8 +15,8 @@ import pytest
 from analysis.report import ViewerData, build_report_html, write_report
 from analysis.report.methods import build_bibtex, build_methods
 from analysis.report.overview import build_answer, build_tables, build_tiles
-from analysis.report.page import fill_rows
-from analysis.report.plots import Plot
+from analysis.report.page import fill_rows, find_conservation
+from analysis.report.plots import Conservation, Plot
 from analysis.results import Reference, Results
 
 ATTACK = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -301,3 +301,12 @@ def test_captions_tell_where_cores_are_drawn(
     assert words.count("Cores are drawn only") == 2 * (known < 3)
     assert words.count("the dislocation cores are not known") == 3 - known
     assert ('id="viewer-core"' in text) == (known > 0)
+
+
+def test_conservation_comes_from_the_settings(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    limits = results.config["dynamics"] | {"limits": {"drift_eV_per_atom": 0.5}}
+    found = find_conservation(replace(results, config=results.config | {"dynamics": limits}))
+    assert found == Conservation(from_ps=3.0, n_atoms=1354, limit_eV_per_atom=0.5)
+    assert find_conservation(Results("x", "failed")) == Conservation()
+    assert "eV/atom (control) from the end of heating at 3\u202fps" in build_report_html(results, viewer=None)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.report.plots import BLOCKS, Plot, build_plots
+from analysis.report.plots import BLOCKS, Conservation, Plot, build_plots
 from analysis.results import Results, build_json_value
 
 
@@ -198,4 +198,17 @@ def test_crystal_order_is_shown_from_both_kinds_of_sites() -> None:
 def test_thermodynamics_says_which_replica_it_shows() -> None:
     run = {"time_ps": [0.0, 1.0], "temperature_K": [50.0, 52.0], "conserved_eV": [-1.0, -0.5]}
     (plot,) = build_plots({"cases": {"a": {"label": "a", "thermodynamics": run | {"replica": 2, "replicas": 5}}}})
-    assert "Shown is replica 2 of 5 (a), in which it moved most." in plot.sentence
+    assert "Shown is replica 2 of 5 (a), in which it moved most in the second half." in plot.sentence
+
+
+def test_conserved_quantity_is_judged_after_heating_and_per_atom() -> None:
+    run = {"time_ps": [0.0, 1.0, 1.5, 2.0, 9.0], "conserved_eV": [0.0, -6.0, -6.1, None, -6.096]}
+    observables = {"cases": {"a": {"label": "a", "thermodynamics": run}}}
+    known = Conservation(from_ps=1.5, n_atoms=2000, limit_eV_per_atom=0.5)
+    (plot,) = build_plots(observables, conservation=known)
+    assert plot.sentence == (
+        "The conserved quantity moved by 2 × 10⁻⁶\u202feV/atom (a) from the end of heating at 1.5\u202fps "
+        "to the last value (limit 0.5\u202feV/atom)."
+    )
+    (plain,) = build_plots(observables)
+    assert "moved by −6.1\u202feV (a) from the first to the last value." in plain.sentence
