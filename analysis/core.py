@@ -183,7 +183,7 @@ def summarise_track(
     if all(frame.annihilated for frame in found[-end:]):
         verdict, sentence = "annihilates", "The cores annihilate: they are gone at the end of the run."
     elif share < _KNOWN_SHARE:
-        sentence = f"Unclear: the circuits close in only {100 * share:.0f} % of {len(path)} frames."
+        sentence = f"Unclear: the circuits close in only {np.sum(known & ok)} of {len(path)} frames."
     elif moved > glide_A:
         verdict, sentence = "glides", f"A core glides: it moves by {moved:.1f} Å (limit {glide_A:g} Å)."
     else:

@@ -68,10 +68,15 @@ def define_depth(observables: dict[str, Any]) -> str:
     if _find_region(observables) == CORE_COLUMNS:
         atoms += " in the columns about the core lines (in the control: the same columns)"
     return (
-        f"{name_depth(observables).capitalize()}: the depth below the interface beyond which {number} {atoms} lie on "
-        "each nm², mean over the last tenth of the run less its value at first contact. The interface is the plane "
+        f"{begin_sentence(name_depth(observables))}: the depth below the interface beyond which {number} {atoms} lie "
+        "on each nm², mean over the last tenth of the run less its value at first contact. The interface is the plane "
         "midway between alloy and potassium as built."
     )
+
+
+def begin_sentence(text: str) -> str:
+    """The text with a capital at its start, and all else as it is: elements keep theirs."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _find_region(observables: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from analysis.headline import find_answer, find_comparisons, find_final_depths, 
 from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import (
     ABSENT,
+    drop_noise,
     flatten,
     format_interval,
     format_label,
@@ -86,7 +87,7 @@ def _judge_gains(results: Results) -> list[str]:
 
 def build_tables(results: Results) -> list[Table]:
     """System, settings by section, and all quantities."""
-    tables = [Table("System", ("What", "Value"), tuple(flatten(results.system)))]
+    tables = [Table("System", ("What", "Value"), tuple(flatten(drop_noise(results.system))))]
     plain = {key: value for key, value in results.config.items() if not isinstance(value, dict)}
     sections = {"settings": plain} if plain else {}
     sections |= {key: value for key, value in results.config.items() if isinstance(value, dict)}

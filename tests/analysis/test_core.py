@@ -45,7 +45,7 @@ def test_annihilation_needs_the_circuits_to_say_so() -> None:
     lost = [CoreFrame(np.full((2, 2), np.nan), burgers_ok=False)] * 15
     track = summarise([*build_found(np.zeros(5)), *lost])
     assert track.verdict == "unclear"
-    assert "only 25 % of 20 frames" in track.sentence
+    assert "close in only 5 of 20 frames" in track.sentence
     values = track.to_json()
     assert values["positions_A"][-1] == [[None, None], [None, None]]
     assert values["burgers_ok"] == [True] * 5 + [False] * 15

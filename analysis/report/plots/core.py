@@ -27,7 +27,7 @@ def build_core_plots(observables: dict[str, Any]) -> list[Plot]:
         if core.get("burgers_ok"):
             columns["burgers_ok"] = list(core["burgers_ok"])
         sentence = str(core.get("sentence") or f"The dislocation: {core.get('verdict')}.")
-        if closed := core.get("burgers_ok"):
+        if core.get("burgers_ok") and core.get("verdict") != "unclear":
             sentence += f" Burgers circuits close as they should in {sum(map(bool, closed))} of {len(closed)} frames."
         plots.append(
             Plot(

@@ -266,6 +266,27 @@ def test_methods_name_the_files_that_were_used(make_results: Callable[..., Resul
     assert "random decoration)" not in text
 
 
+def test_methods_of_a_pure_element_know_no_decoration_nor_a_shear_by_rounding(
+    make_results: Callable[..., Results],
+) -> None:
+    results = make_results()
+    pure = {"formula": "Bi864", "name": "bismuth", "origin": "A7 structure, random decoration"}
+    line = results.system["dislocation"] | {"control_shear_strain": 7.6e-17}
+    text = " ".join(build_methods(replace(results, system={**results.system, "alloy": pure, "dislocation": line})))
+    assert "built of bismuth (Bi864, A7 structure) in contact" in text
+    assert "The control is the same cell with no dislocations." in text
+    sheared = line | {"control_shear_strain": -0.02}
+    text = " ".join(build_methods(replace(results, system={**results.system, "dislocation": sheared})))
+    assert "with the same decoration and no dislocations, sheared by 2 %." in text
+
+
+def test_tables_of_the_system_show_no_rounding_errors(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    system = results.system | {"strain_metal": [0.012, -9.909e-17, 0.0]}
+    (table,) = [table for table in build_tables(replace(results, system=system)) if table.caption == "System"]
+    assert ("strain metal", "0.012, 0, 0") in table.rows
+
+
 def test_bibtex_has_an_entry_for_every_reference(make_results: Callable[..., Results]) -> None:
     bibtex = build_bibtex(make_results().references)
     assert bibtex.count("@") == 2
