@@ -15,7 +15,7 @@ from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_co
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
-from analysis.headline import ALL_ATOMS, CORE_COLUMNS
+from analysis.headline import ALL_ATOMS, CORE_COLUMNS, judge_gain
 from analysis.penetration import (
     DEFAULT_AREAL_DENSITY_PER_NM2,
     Penetration,
@@ -27,7 +27,7 @@ from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, comput
 from analysis.regions import Region
 from analysis.thermodynamics import Thermodynamics, compute_energy_released, find_worst_thermodynamics
 from analysis.trajectory import get_elements, spread_frames
-from analysis.uncertainty import MIN_REPLICAS, Quantity
+from analysis.uncertainty import Quantity
 from structures.dislocation import DipoleGeometry
 from structures.errors import InputError
 
@@ -107,7 +107,7 @@ def compute_contact_case(
         species: element that penetrates.
         areal_density_per_nm2: its atoms beyond the penetration depth on each nm² of the interface, in nm⁻².
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
-        thermodynamics: tables of the replicas; the one whose conserved energy moved most is shown.
+        thermodynamics: tables of the replicas; the one whose conserved energy moved most in the second half is shown.
         guard: what the guard of the potential's domain found, passed on.
         rdf_max_A: range of the distribution functions, in Å; cut if the cell has shrunk below what it needs.
         rdf_bin_A: their bins, in Å.
@@ -227,9 +227,8 @@ def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
         f"{float(times[-1] - times[0]):.4g} ps of first contact ({count_replicas(case.n_replicas)}, "
         f"{temperature_K:.4g} K)."
     )
-    if gain.uncertainty is None:
-        return f"{sentence} One replica has no error bar: run at least {MIN_REPLICAS}."
-    return sentence
+    doubt = judge_gain(n_replicas=gain.n_independent, low=gain.low, high=gain.high)
+    return f"{sentence} {doubt}".rstrip()
 
 
 def _analyse_run(
@@ -248,7 +247,7 @@ def _analyse_run(
     if dislocation is not None:
         frames = spread_frames(0, len(universe.trajectory), most=_CORE_FRAMES)
         core = track_cores(universe, find=build_core_finder(dislocation), frames=frames)
-    lines = core.lines_at if core is not None and core.verdict == "glides" else None
+    lines = core.follow_lines if core is not None and core.verdict == "glides" else None
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference_A)
     _, positions = compute_displacements(universe, species=species, drift_A=drift)
     times = np.array([timestep.time for timestep in universe.trajectory])

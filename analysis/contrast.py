@@ -166,7 +166,13 @@ def _compute_ratio(first: NDArray[np.float64], second: NDArray[np.float64], *, v
 
 def show_depth(depth: Quantity) -> str:
     """Depth with its interval, as in a sentence."""
-    return f"{depth.value:.2f} Å" if depth.uncertainty is None else f"{depth.value:.2f} ± {depth.uncertainty:.2f} Å"
+    value = _show(depth.value)
+    return f"{value} Å" if depth.uncertainty is None else f"{value} ± {_show(depth.uncertainty)} Å"
+
+
+def _show(value: float) -> str:
+    """A number as shown, with a true minus sign, and none before a zero."""
+    return f"{round(value, _DECIMALS) + 0.0:.{_DECIMALS}f}".replace("-", "−")
 
 
 def count_replicas(n_replicas: int) -> str:
@@ -176,9 +182,9 @@ def count_replicas(n_replicas: int) -> str:
 
 def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
     """Difference and ratio with their intervals."""
-    text = f"the difference to the control is {difference.value:.2f} Å"
-    if difference.low is not None:
-        text += f", 95 % interval {difference.low:.2f} to {difference.high:.2f} Å"
+    text = f"the difference to the control is {_show(difference.value)} Å"
+    if difference.low is not None and difference.high is not None:
+        text += f", 95 % interval {_show(difference.low)} to {_show(difference.high)} Å"
     if ratio is None or not isfinite(ratio.value):
         return text
     if ratio.low is None:

@@ -42,6 +42,7 @@ class CoreTrack:
         burgers_ok: whether the Burgers circuits of that frame close as they should.
         verdict: stays, glides, annihilates or unclear.
         sentence: the verdict with its numbers.
+        first: track of the first replica, whose frames are drawn, where this one is another's.
     """
 
     frames: NDArray[np.intp]
@@ -50,6 +51,7 @@ class CoreTrack:
     burgers_ok: NDArray[np.bool_]
     verdict: Verdict
     sentence: str
+    first: "CoreTrack | None" = None
 
     def to_json(self) -> dict[str, Any]:
         """The track as JSON values."""
@@ -61,19 +63,39 @@ class CoreTrack:
             "sentence": self.sentence,
         }
 
+    @property
+    def closed(self) -> NDArray[np.bool_]:
+        """Whether every core of a frame was found and its circuits close; shape (n_frames,)."""
+        return np.asarray(np.isfinite(self.positions_A).all(axis=(1, 2)) & self.burgers_ok)
+
     def lines_at(self, frame: int) -> NDArray[np.float64]:
-        """x, y of the cores in a frame, by interpolation over the frames where they were found, NaN if in none.
+        """x, y of the cores to draw in a frame of the first replica: known there, not guessed from far away.
 
         Args:
             frame: number of the frame, also one that was not looked at.
 
         Returns:
-            Shape (n_cores, 2), in Å.
+            Shape (n_cores, 2), in Å; NaN unless the circuits close in the frames looked at on either side.
+        """
+        track = self.first or self
+        before = max(int(np.searchsorted(track.frames, frame, side="right")) - 1, 0)
+        after = min(int(np.searchsorted(track.frames, frame)), len(track.frames) - 1)
+        if not track.closed[[before, after]].all():
+            return np.full(track.positions_A.shape[1:], np.nan)
+        return track.follow_lines(frame)
+
+    def follow_lines(self, frame: int) -> NDArray[np.float64]:
+        """x, y of the cores in any frame, by interpolation over the frames in which the circuits close.
+
+        Args:
+            frame: number of the frame, also one that was not looked at.
+
+        Returns:
+            Shape (n_cores, 2), in Å; NaN if the circuits close in no frame.
         """
         lines = np.full(self.positions_A.shape[1:], np.nan)
-        for core, axis in np.ndindex(lines.shape):
-            known = np.isfinite(self.positions_A[:, core, axis])
-            if known.any():
+        if (known := self.closed).any():
+            for core, axis in np.ndindex(lines.shape):
                 lines[core, axis] = np.interp(frame, self.frames[known], self.positions_A[known, core, axis])
         return lines
 
@@ -161,7 +183,7 @@ def summarise_track(
     if all(frame.annihilated for frame in found[-end:]):
         verdict, sentence = "annihilates", "The cores annihilate: they are gone at the end of the run."
     elif share < _KNOWN_SHARE:
-        sentence = f"Unclear: the circuits close in only {100 * share:.0f} % of {len(path)} frames."
+        sentence = f"Unclear: the circuits close in only {np.sum(known & ok)} of {len(path)} frames."
     elif moved > glide_A:
         verdict, sentence = "glides", f"A core glides: it moves by {moved:.1f} Å (limit {glide_A:g} Å)."
     else:
@@ -175,7 +197,8 @@ def combine_tracks(tracks: Sequence[CoreTrack]) -> CoreTrack:
     if len(tracks) == 1:
         return worst
     n_same = sum(track.verdict == worst.verdict for track in tracks)
-    return replace(worst, sentence=f"{worst.sentence} So in {n_same} of {len(tracks)} replicas; one is shown.")
+    sentence = f"{worst.sentence} So in {n_same} of {len(tracks)} replicas; one is shown."
+    return replace(worst, sentence=sentence, first=None if worst is tracks[0] else tracks[0])
 
 
 def _unwrap(positions_A: NDArray[np.float64], *, cell_A: NDArray[np.float64]) -> NDArray[np.float64]:

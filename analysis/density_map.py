@@ -1,7 +1,7 @@
 """Density of a species in an alloy, seen along the dislocation line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class DensityMap:
         what: what the samples are: blocks of one run, or replicas.
         steadiness: whether one run allows an error, from the number of atoms in the alloy; None for replicas.
         samples: maps of independent samples, shape (n_samples, n_y, n_x).
+        core_radius_A: how far the core columns reach from the lines, in Å; None if not known.
     """
 
     x_A: NDArray[np.float64]
@@ -40,6 +41,7 @@ class DensityMap:
     what: str
     samples: NDArray[np.float64] = field(repr=False)
     steadiness: Steadiness | None = None
+    core_radius_A: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -57,6 +59,7 @@ class DensityMap:
             "y_A": to_list(self.y_A),
             "density_per_A3": to_list(self.density_per_A3, digits=4),
             "error_per_A3": to_list(self.error_per_A3, digits=2),
+            "core_radius_A": self.core_radius_A,
             "core_positions_A": [list(line) for line in self.core_positions_A],
             "n_frames": self.n_frames,
             "n_independent": len(self.samples) if self.steadiness is None else self.steadiness.n_independent,
@@ -111,19 +114,19 @@ def compute_density_map(
     counts, inside = np.zeros(len(blocks)), np.zeros(len(drift))
     for number, timestep in enumerate(iterate_frames(universe, frames=frames)):
         block = number * len(blocks) // len(drift)
-        found = _count_atoms(
+        counted = _count_atoms(
             timestep.positions[chosen].astype(float) - drift[number],
             geometry=geometry,
             cell_A=np.asarray(timestep.triclinic_dimensions, dtype=float),
             lines_A=np.asarray(lines(timestep.frame)) - drift[number][:2] if lines is not None else None,
             shape=shape,
         )
-        inside[number] = found.sum()
-        blocks[block] += found / volume
+        inside[number] = counted.sum()
+        blocks[block] += counted / volume
         counts[block] += 1
     middles = [(np.arange(n) + 0.5) / n for n in shape]
     density = np.tensordot(counts, blocks / counts[:, None, None], 1) / counts.sum()
-    return _finish(
+    found = _finish(
         middles[1] * cell[0, 0],
         y_A=middles[0] * cell[1, 1],
         density=density,
@@ -133,6 +136,7 @@ def compute_density_map(
         what="blocks",
         steadiness=judge_steadiness(inside),
     )
+    return replace(found, core_radius_A=geometry.core_radius_A)
 
 
 def _count_atoms(
@@ -166,10 +170,11 @@ def combine_density_maps(maps: Sequence[DensityMap]) -> DensityMap:
         raise InputError("maps of replicas have different shapes; start the replicas from one cell")
     samples = np.stack([part.density_per_A3 for part in maps])
     n_frames = sum(part.n_frames for part in maps)
-    return _finish(
+    found = _finish(
         first.x_A, y_A=first.y_A, density=samples.mean(axis=0), samples=samples, lines_A=first.core_positions_A,
         n_frames=n_frames, what="replicas",
     )  # fmt: skip
+    return replace(found, core_radius_A=first.core_radius_A)
 
 
 def _finish(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from analysis.uncertainty import MIN_REPLICAS
+
 CORE_COLUMNS, ALL_ATOMS = "core columns", "all K"
 
 
@@ -19,6 +21,24 @@ def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, 
         if isinstance(quantity, dict):
             found.append((str(case.get("label", name)), quantity))
     return found
+
+
+def judge_gain(*, n_replicas: float | None, low: float | None, high: float | None) -> str:
+    """Why the gain of a case alone is not told from zero, as the contrast says it; empty if it is.
+
+    Args:
+        n_replicas: replicas behind it; None counts as one.
+        low: lower end of its 95 % interval; None without any.
+        high: upper end.
+
+    Returns:
+        A sentence that begins with "Not resolved", or nothing.
+    """
+    if low is None or high is None:
+        return f"Not resolved: one replica has no error bar. Run at least {MIN_REPLICAS} replicas."
+    if n_replicas is None or n_replicas < MIN_REPLICAS:
+        return f"Not resolved: fewer than {MIN_REPLICAS} replicas."
+    return "" if low > 0 or high < 0 else "Not resolved: the interval includes zero."
 
 
 def find_comparisons(contrast: dict[str, Any] | None) -> list[tuple[str, dict[str, Any]]]:
@@ -48,10 +68,15 @@ def define_depth(observables: dict[str, Any]) -> str:
     if _find_region(observables) == CORE_COLUMNS:
         atoms += " in the columns about the core lines (in the control: the same columns)"
     return (
-        f"{name_depth(observables).capitalize()}: the depth below the interface beyond which {number} {atoms} lie on "
-        "each nm², mean over the last tenth of the run less its value at first contact. The interface is the plane "
+        f"{begin_sentence(name_depth(observables))}: the depth below the interface beyond which {number} {atoms} lie "
+        "on each nm², mean over the last tenth of the run less its value at first contact. The interface is the plane "
         "midway between alloy and potassium as built."
     )
+
+
+def begin_sentence(text: str) -> str:
+    """The text with a capital at its start, and all else as it is: elements keep theirs."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _find_region(observables: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ class DepthSeries:
         depth, low, high = compute_band(self.depth_A)
         return {
             "depth_A": to_list(depth),
-            "low_A": to_list(low),
+            "low_A": to_list(np.maximum(low, 0)),
             "high_A": to_list(high),
             "deepest_A": to_list(self.deepest_A.max(axis=0)),
             "n_inside": to_list(self.n_inside.mean(axis=0)),

@@ -272,7 +272,7 @@ def _finish(
     g: NDArray[np.float64], *, coordination: NDArray[np.float64], samples: NDArray[np.float64], pair: str, region: str,
     edges_A: NDArray[np.float64], n_frames: int, n_centres: float, what: str, poisson: ArrayLike,
 ) -> RadialDistribution:  # fmt: skip
-    """Band, first minimum and coordination number of a curve and its samples."""
+    """Band (of a density, so not below zero), first minimum and coordination number of a curve and its samples."""
     r = 0.5 * (edges_A[1:] + edges_A[:-1])
     _, low, high = compute_band(samples[:, 0])
     half = 0.5 * (high - low)
@@ -287,8 +287,8 @@ def _finish(
         if steadiness.is_steady:
             half = compute_steady_half_width(known, n_independent=steadiness.n_independent)
     distribution = RadialDistribution(
-        pair, region, r, g, g - half, g + half, coordination, minimum, reason, None, None, reason, n_frames, n_centres,
-        samples, noise, what, steadiness,
+        pair, region, r, g, np.maximum(g - half, 0), g + half, coordination, minimum, reason, None, None, reason,
+        n_frames, n_centres, samples, noise, what, steadiness,
     )  # fmt: skip
     return count_within(distribution, cutoff_A=minimum, source=reason)
 

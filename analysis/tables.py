@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from analysis.results import Results, build_json_value, write_text_atomically
 
 TABLES_FOLDER = "tables"
+POSITIONS, AXES = "positions_A", "xyz"
 QUANTITY_COLUMNS = ("value", "uncertainty", "low", "high", "unit", "n_independent", "method", "verdict")
 
 
@@ -42,8 +44,8 @@ def name_list_item(item: dict[str, Any], *, number: int) -> str:
 def find_columns(node: object, *, path: tuple[str, ...] = ()) -> Iterator[tuple[str, dict[str, list[Any]]]]:
     """Walk JSON observables and yield (name, columns) of each group of arrays of one length.
 
-    Arrays of more than one dimension become several columns; a map with `x_A` and `y_A` becomes
-    one row for each of its points.
+    Arrays of more than one dimension become several columns, positions one for each thing and axis (`core_1_x_A`); a
+    map with `x_A` and `y_A` becomes one row for each of its points.
     """
     if isinstance(node, list):
         for number, item in enumerate(node):
@@ -53,7 +55,8 @@ def find_columns(node: object, *, path: tuple[str, ...] = ()) -> Iterator[tuple[
     if not isinstance(node, dict) or is_quantity(node):
         return
     arrays = {key: item for key, item in node.items() if isinstance(item, list) and _is_array(item)}
-    columns = _flatten_map(arrays) if _is_map(arrays) else _flatten_series(arrays)
+    owner = path[-1] if path else ""
+    columns = _flatten_map(arrays) if _is_map(arrays) else _flatten_series(arrays, owner=owner)
     if columns:
         yield "_".join(part for part in path if part != "cases"), columns
     for key, item in node.items():
@@ -116,14 +119,23 @@ def _flatten_map(arrays: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return columns
 
 
-def _flatten_series(arrays: dict[str, list[Any]]) -> dict[str, list[Any]]:
+def _flatten_series(arrays: dict[str, list[Any]], *, owner: str) -> dict[str, list[Any]]:
     lengths = [len(item) for item in arrays.values()]
     n_rows = max(lengths, default=0, key=lambda length: (lengths.count(length), length))
     columns: dict[str, list[Any]] = {}
     for name, item in arrays.items():
         if len(item) != n_rows:
             continue
-        flat = np.array(item, dtype=object).reshape(n_rows, -1)
-        for number in range(flat.shape[1]):
-            columns[name if flat.shape[1] == 1 else f"{name}_{number}"] = flat[:, number].tolist()
+        whole = np.array(item, dtype=object)
+        flat = whole.reshape(n_rows, -1)
+        for column, values in zip(_name_columns(name, owner=owner, shape=whole.shape), flat.T, strict=True):
+            columns[column] = values.tolist()
     return columns
+
+
+def _name_columns(name: str, *, owner: str, shape: tuple[int, ...]) -> list[str]:
+    """Names of the columns of an array whose first dimension is the rows."""
+    n_columns = math.prod(shape[1:])
+    if name == POSITIONS and len(shape) == len(("rows", "things", "axes")) and shape[2] <= len(AXES):
+        return [f"{owner}_{thing + 1}_{axis}_A" for thing in range(shape[1]) for axis in AXES[: shape[2]]]
+    return [name] if n_columns == 1 else [f"{name}_{number}" for number in range(n_columns)]

@@ -43,8 +43,11 @@ class Thermodynamics:
 
 
 def find_worst_thermodynamics(runs: Sequence[Thermodynamics]) -> Thermodynamics:
-    """The replica whose conserved energy moved most from its first to its last value."""
-    moves = [abs(float(run.columns["conserved_eV"][-1] - run.columns["conserved_eV"][0])) for run in runs]
+    """The replica whose conserved energy moved most in the second half of the run; before that, heating does work."""
+    moves = []
+    for run in runs:
+        late_eV = run.columns["conserved_eV"][run.time_ps.size // 2 :]
+        moves.append(abs(float(late_eV[-1] - late_eV[0])))
     worst = int(np.argmax(moves))
     return replace(runs[worst], replica=worst + 1, n_replicas=len(runs))
 

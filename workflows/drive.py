@@ -26,6 +26,12 @@ from workflows.jobs.store import STORAGE_TROUBLE, Failed, Finished, Store, expla
 _POLL_S = 0.5
 _LOG_TAIL_LINES = 12
 
+_OTHERS_COMPUTE = (
+    "Other runs of yours hold the core slots of this machine; this one goes on when they give some back. The "
+    "environment variable ALKALIFLOW_SLOTS sets the folder of the slots: runs with different ones do not wait for each "
+    "other."
+)
+
 _ERRORS: dict[str, type[AlkaliflowError]] = {"ConvergenceError": ConvergenceError, "InputError": InputError}
 
 Progress = Callable[[Mapping[str, Any]], None]
@@ -180,7 +186,8 @@ def _submit(pursuit: _Pursuit, executor: LocalExecutor, on_progress: Progress) -
     count = executor.count_slots(cores=calculation.ranks * calculation.threads, memory_MB=memory_MB)
     slots = executor.acquire(count)
     if slots is None:
-        _report(pursuit, "waiting", on_progress, reason="for free cores and memory")
+        hint = "" if executor.children else _OTHERS_COMPUTE
+        _report(pursuit, "waiting", on_progress, reason="for free cores and memory", hint=hint)
         return
     try:
         attempt = claim_attempt(pursuit.job, target="local")
@@ -201,11 +208,11 @@ def _explain_unknown(pursuit: _Pursuit, store: Store) -> str:
     )
 
 
-def _report(pursuit: _Pursuit, state: str, on_progress: Progress, *, reason: str = "") -> None:
+def _report(pursuit: _Pursuit, state: str, on_progress: Progress, *, reason: str = "", hint: str = "") -> None:
     attempts = list_attempts(pursuit.job)
     progress = attempts[-1].progress() if attempts else {}
     label = pursuit.calculation.label or pursuit.calculation.recipe
-    on_progress({**progress, "key": pursuit.key, "label": label, "state": state, "reason": reason})
+    on_progress({**progress, "key": pursuit.key, "label": label, "state": state, "reason": reason, "hint": hint})
 
 
 def _wait_for_change(jobs: Iterable[Path]) -> None:

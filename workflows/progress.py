@@ -27,8 +27,8 @@ def report(event: Event) -> None:
     """Tell whoever listens that a calculation has moved.
 
     Args:
-        event: `key`, `label`, `state`, `reason` (what is waited for) and what is known of `stage`, `step`, `steps`,
-            `segment`, `ns_per_day`.
+        event: `key`, `label`, `state`, `reason` (what is waited for), `hint` (said once, whichever calculations it is
+            about) and what is known of `stage`, `step`, `steps`, `segment`, `ns_per_day`.
     """
     for listener in _LISTENERS:
         listener(event)
@@ -130,6 +130,7 @@ class Lines:
     console: Console
     clock: Callable[[], float] = time.monotonic
     shown: dict[str, tuple[str, str, float, float]] = field(default_factory=dict)
+    hints: set[str] = field(default_factory=set)
 
     def show(self, event: Event) -> None:
         """Print a line if there is news."""
@@ -155,6 +156,7 @@ class Lines:
         self.shown[key] = (state, stage, share, now)
         details = describe(event) if state == "running" else str(event.get("reason", ""))
         self.console.print(f"{event.get('label', key[:12])}: {state}{', ' + details if details else ''}", markup=False)
+        _print_hint(event, console=self.console, told=self.hints)
 
     def close(self) -> None:
         """Nothing to put in order."""
@@ -168,6 +170,7 @@ class Live:
         self.console = console
         self.tasks: dict[str, TaskID] = {}
         self.told: dict[str, str] = {}
+        self.hints: set[str] = set()
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -195,10 +198,19 @@ class Live:
             self.told[key] = state
             details = f", {event['reason']}" if event.get("reason") else ""
             self.progress.console.print(f"{label}: {state}{details}", markup=False, highlight=False)
+            _print_hint(event, console=self.progress.console, told=self.hints)
 
     def close(self) -> None:
         """Take the live lines away."""
         self.progress.stop()
+
+
+def _print_hint(event: Event, *, console: Console, told: set[str]) -> None:
+    """Print the hint of an event on a line of its own, unless it was told before."""
+    hint = str(event.get("hint") or "")
+    if hint and hint not in told:
+        told.add(hint)
+        console.print(hint, markup=False, highlight=False)
 
 
 def choose_mode(console: Console, *, quiet: bool) -> Mode:

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 ABSENT = "–"
+ROUNDING = 1e-9
 NARROW = "\u202f"
 LARGEST_PLAIN = 1e5
 MAX_DECIMALS = 5
@@ -78,7 +79,7 @@ def format_number(value: object, *, digits: int = 4) -> str:
         return ABSENT
     if isinstance(value, int):
         return f"{value:,}".replace(",", NARROW if abs(value) >= SMALLEST_GROUPED else "").replace("-", "−")
-    text = f"{value:.{digits}g}"
+    text = f"{value + 0.0:.{digits}g}"
     if "e" in text:
         mantissa, exponent = text.split("e")
         return f"{mantissa} × 10{_superscript(int(exponent))}".replace("-", "−")
@@ -133,7 +134,17 @@ def keep_together(text: str) -> str:
 
 
 def _fix(value: float, *, decimals: int) -> str:
-    return f"{round(value, decimals):.{max(decimals, 0)}f}".replace("-", "−")
+    # Adding zero takes the sign from a negative number that rounds to zero.
+    return f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}".replace("-", "−")
+
+
+def drop_noise(node: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same JSON with numbers closer to zero than 10⁻⁹ as zero: what is left of rounding in cells and strains."""
+    if isinstance(node, dict):
+        return {key: drop_noise(item) for key, item in node.items()}
+    if isinstance(node, list | tuple):
+        return [drop_noise(item) for item in node]
+    return 0.0 if isinstance(node, float) and abs(node) < ROUNDING else node
 
 
 def format_pair(pair: str) -> str:

@@ -1,8 +1,9 @@
 """The method section in prose, written from what a run was asked to do and what it found out about its cells."""
 
+import re
 from typing import Any
 
-from analysis.report.formatting import format_number, join_words
+from analysis.report.formatting import drop_noise, format_number, join_words
 from analysis.results import Reference, Results
 
 
@@ -61,7 +62,15 @@ def _describe_side(side: dict[str, Any]) -> str:
     """What was used: as built here, or a file that its checksum identifies."""
     if "file" in side:
         return f"{side['formula']} as given in {side['file']} (SHA-256 {side['sha256'][:12]}…)"
-    return f"{side['name']} ({side['formula']}, {side['origin']})"
+    origin = str(side["origin"])
+    if not _is_mixed(str(side["formula"])):
+        origin = origin.removesuffix(", random decoration")
+    return f"{side['name']} ({side['formula']}, {origin})"
+
+
+def _is_mixed(formula: str) -> bool:
+    """Whether a formula has more than one element, so that it can be decorated in more than one way."""
+    return len(set(re.findall("[A-Z][a-z]?", formula))) > 1
 
 
 def _describe_dislocations(results: Results) -> str:
@@ -72,12 +81,14 @@ def _describe_dislocations(results: Results) -> str:
     plane = known.get("slip_plane") or settings.get("slip_plane")
     facts = [f"Burgers vector {vector}" if vector else "", f"slip plane {plane}" if plane else ""]
     arrangement = known.get("arrangement") or settings.get("arrangement") or "dipole"
-    shear = known.get("control_shear_strain")
+    shear = drop_noise(known.get("control_shear_strain") or 0.0)
     sheared = f", sheared by {100 * abs(shear):.2g} %" if shear else ""
+    alloy = results.system["alloy"]
+    same = "the same decoration and " if _is_mixed(str(alloy["formula"])) else ""
     return (
         f"A {arrangement} of edge dislocations ({', '.join(fact for fact in facts if fact) or 'basal'}) runs along the "
-        "normal of the interface, so that its cores end at the potassium. The control is the same cell with the same "
-        f"decoration and no dislocations{sheared}."
+        "normal of the interface, so that its cores end at the potassium. The control is the same cell with "
+        f"{same}no dislocations{sheared}."
     )
 
 

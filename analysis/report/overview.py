@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.headline import find_answer, find_comparisons, find_final_depths, name_depth
+from analysis.headline import find_answer, find_comparisons, find_final_depths, judge_gain, name_depth
 from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import (
     ABSENT,
+    drop_noise,
     flatten,
     format_interval,
     format_label,
@@ -44,7 +45,8 @@ def build_answer(results: Results) -> str:
         return answer
     depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
     if depths:
-        return f"Potassium went deeper by {join_words(depths)} since first contact."
+        sentence = f"Potassium went deeper by {join_words(depths)} since first contact."
+        return " ".join([sentence, *dict.fromkeys(filter(None, _judge_gains(results)))])
     return f"The flow {results.flow} is {results.status}; it reports no number to sum up."
 
 
@@ -56,8 +58,15 @@ def build_tiles(results: Results) -> list[Tile]:
         Tile(show_reaction(name), format_quantity(reaction["energy"]), "± numerical error", number)
         for number, (name, reaction) in enumerate(reactions.items())
     ]
+    # Beside a contrast it is the contrast that is resolved or not.
+    doubts = [""] * len(find_final_depths(results.observables)) if contrast else _judge_gains(results)
     tiles += [
-        Tile(f"{label}: {name_depth(results.observables)}", format_quantity(quantity), _note(quantity), number)
+        Tile(
+            f"{label}: {name_depth(results.observables)}{', not resolved' if doubts[number] else ''}",
+            format_quantity(quantity),
+            _note(quantity),
+            number,
+        )
         for number, (label, quantity) in enumerate(find_final_depths(results.observables))
     ]
     resolved = "resolved" if contrast.get("resolved") else "not resolved"
@@ -68,9 +77,17 @@ def build_tiles(results: Results) -> list[Tile]:
     return tiles
 
 
+def _judge_gains(results: Results) -> list[str]:
+    """Why the gain of each case alone is not told from zero."""
+    return [
+        judge_gain(n_replicas=quantity.get("n_independent"), low=quantity.get("low"), high=quantity.get("high"))
+        for _, quantity in find_final_depths(results.observables)
+    ]
+
+
 def build_tables(results: Results) -> list[Table]:
     """System, settings by section, and all quantities."""
-    tables = [Table("System", ("What", "Value"), tuple(flatten(results.system)))]
+    tables = [Table("System", ("What", "Value"), tuple(flatten(drop_noise(results.system))))]
     plain = {key: value for key, value in results.config.items() if not isinstance(value, dict)}
     sections = {"settings": plain} if plain else {}
     sections |= {key: value for key, value in results.config.items() if isinstance(value, dict)}

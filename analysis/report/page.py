@@ -18,7 +18,7 @@ from analysis.report.colours import CORE_COLOUR, element_colour, element_radius_
 from analysis.report.formatting import keep_together
 from analysis.report.methods import build_bibtex, build_methods
 from analysis.report.overview import build_answer, build_provenance_tables, build_tables, build_tiles
-from analysis.report.plots import Plot, build_plots
+from analysis.report.plots import Conservation, Plot, build_plots
 from analysis.report.strip import ELEVATION_DEG, choose_azimuth, draw_strip
 from analysis.report.trust import compute_trust
 from analysis.report.viewer_data import ViewerData, build_viewer_json
@@ -44,7 +44,7 @@ def write_report(results: Results, *, viewer: ViewerData | None, directory: Path
 def build_report_html(results: Results, *, viewer: ViewerData | None) -> str:
     """The report as text."""
     observables = build_json_value(results.observables)
-    plots = fill_rows(build_plots(observables))
+    plots = fill_rows(build_plots(observables, conservation=find_conservation(results)))
     shown = viewer.within_budget() if viewer is not None and viewer.cases else None
     elements = sorted({element for case in shown.cases.values() for element in case.elements}) if shown else []
     return (
@@ -59,7 +59,8 @@ def build_report_html(results: Results, *, viewer: ViewerData | None) -> str:
             strip=draw_strip(shown) if shown else {},
             labels={name: case.label for name, case in shown.cases.items()} if shown else {},
             legend=[(element, element_colour(element)) for element in elements],
-            has_cores=shown is not None and any(case.core_track_A is not None for case in shown.cases.values()),
+            has_cores=shown is not None and any(case.has_cores() for case in shown.cases.values()),
+            misses_cores=shown is not None and any(case.misses_cores() for case in shown.cases.values()),
             has_names=shown is not None and any(case.frame_names for case in shown.cases.values()),
             thinned=shown is not viewer,
             plots=plots,
@@ -76,6 +77,16 @@ def build_report_html(results: Results, *, viewer: ViewerData | None) -> str:
             script=Markup(_package_file("templates/report.js")),  # noqa: S704 - a file of this package
             viewer_script=Markup(_package_file("templates/viewer.js")),  # noqa: S704 - a file of this package
         )
+    )
+
+
+def find_conservation(results: Results) -> Conservation:
+    """What the conserved quantity of a run is judged by, from its settings and its size."""
+    dynamics: dict[str, Any] = results.config.get("dynamics") or {}
+    return Conservation(
+        from_ps=float(dynamics.get("heat_ps") or 0.0),
+        n_atoms=results.system.get("n_atoms"),
+        limit_eV_per_atom=(dynamics.get("limits") or {}).get("drift_eV_per_atom"),
     )
 
 

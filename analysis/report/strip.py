@@ -22,6 +22,7 @@ N_LAYERS = 14
 MAX_ATOMS = 8000
 MOST_POSES = 6
 MOBILE_REGION = "potassium"
+NOT_TRACKED = "the dislocation cores are not known"
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,13 @@ class Camera:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture: its SVG, its moment and time, and a description for those who do not see it; poses have no time."""
+    """One picture: SVG, moment and time (poses have none), a description for those who do not see it, and a note."""
 
     svg: Markup
     time_ps: float | None
     moment: str
     alt: str
+    note: str = ""
 
 
 def build_camera(viewer: ViewerData) -> Camera:
@@ -144,6 +146,9 @@ def _draw_panel(case: ViewerCase, *, frame: int, camera: Camera, moment: str, id
         alt += f"; {inside_count} {MOBILE_REGION} atoms are inside the solid"
     if lines:
         alt += f"; {len(lines)} dislocation lines run down from the interface"
+    note = NOT_TRACKED if case.core_track_A is not None and not lines else ""
+    if note:
+        alt += f"; {note}"
     svg = (
         _environment()
         .get_template("picture.svg.j2")
@@ -158,7 +163,7 @@ def _draw_panel(case: ViewerCase, *, frame: int, camera: Camera, moment: str, id
             alt=alt,
         )
     )
-    return Panel(svg=Markup(svg), time_ps=time_ps, moment=moment, alt=alt)  # noqa: S704 - rendered with autoescape
+    return Panel(svg=Markup(svg), time_ps=time_ps, moment=moment, alt=alt, note=note)  # noqa: S704 - rendered with autoescape
 
 
 def _group_atoms(

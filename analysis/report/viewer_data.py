@@ -29,7 +29,8 @@ class ViewerCase:
         positions_A: positions wrapped for display, shape (n_frames, n_atoms, 3), in Å.
         cell_A: cell vectors as rows, shape (3, 3), in Å.
         time_ps: time of each frame, shape (n_frames,), in ps.
-        core_track_A: x, y of the dislocation cores in each frame, shape (n_frames, n_cores, 2), in Å; None without any.
+        core_track_A: x, y of the dislocation cores in each frame, shape (n_frames, n_cores, 2), in Å, NaN where they
+            are not known; None without any.
         core_signs: +1 or −1 for the sense of each core; None if unknown.
         frame_names: of frames that are no moments in time, such as poses of an adsorbate; empty for a trajectory.
         line_z_range_A: lowest and highest z of the solid that the dislocation lines run through, in Å.
@@ -65,6 +66,14 @@ class ViewerCase:
         track = None if self.core_track_A is None else np.shape(self.core_track_A)
         if track is not None and (len(track), track[0], track[-1]) != (3, n_frames, 2):
             raise InputError(f"core_track_A of {self.label!r} has shape {track}, needs {(n_frames, 'n_cores', 2)}")
+
+    def has_cores(self) -> bool:
+        """Whether a core is known in any frame."""
+        return self.core_track_A is not None and bool(np.isfinite(self.core_track_A).any())
+
+    def misses_cores(self) -> bool:
+        """Whether there are cores that are not known in every frame."""
+        return self.core_track_A is not None and not bool(np.isfinite(self.core_track_A).all())
 
     def thin(self, every: int) -> "ViewerCase":
         """Keep every n-th frame and the last one."""
@@ -129,7 +138,7 @@ def build_viewer_json(viewer: ViewerData) -> list[dict[str, Any]]:
     for name, case in viewer.cases.items():
         step_A, frames = encode_frames(case.positions_A)
         elements, regions = sorted(set(case.elements)), sorted(set(case.regions))
-        track = None if case.core_track_A is None else np.round(np.asarray(case.core_track_A, dtype=float), 2)
+        track = None if not case.has_cores() else np.round(np.asarray(case.core_track_A, dtype=float), 2)
         cases.append(
             {
                 "name": name,

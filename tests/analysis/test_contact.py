@@ -132,7 +132,8 @@ def test_a_case_alone_says_depth_time_temperature_and_replicas() -> None:
     gain = case.penetration.to_json()["gain"]
     assert describe_contact_case(case, temperature_K=50) == (
         f"Potassium went {gain['value']:.2f} ± {gain['uncertainty']:.2f} Å deeper (control, all K) within "
-        f"{case.penetration.time_ps[-1]:.4g} ps of first contact (2 replicas, 50 K)."
+        f"{case.penetration.time_ps[-1]:.4g} ps of first contact (2 replicas, 50 K). "
+        "Not resolved: fewer than 5 replicas."
     )
 
 

@@ -58,7 +58,7 @@ def test_sentence_says_what_happened_elsewhere_and_that_cores_were_not_tracked()
 @given(st.tuples(*[st.floats(0.5, 40).map(lambda depth: [depth])] * 2))
 def test_the_difference_is_that_of_the_numbers_shown(depths: tuple[list[float], list[float]]) -> None:
     found = compute_contrast(depths[0], control_A=depths[1], time_ps=10, temperature_K=300)
-    shown = [Decimal(text) for text in re.findall(r"(-?\d+\.\d\d) Å", found.sentence)]
+    shown = [Decimal(text.replace("−", "-")) for text in re.findall(r"(−?\d+\.\d\d) Å", found.sentence)]
     assert shown[2] == shown[0] - shown[1]
     values = (found.dislocation_gain, found.control_gain, found.difference)
     assert [Decimal(f"{value.value:.2f}") for value in values] == shown
@@ -123,3 +123,11 @@ def test_intervals_cover_the_truth_nineteen_times_in_twenty() -> None:
 def test_no_replicas_is_refused() -> None:
     with pytest.raises(InputError, match="0 replicas with"):
         compute_contrast([], control_A=[1.0], time_ps=1, temperature_K=300)
+
+
+def test_minus_signs_in_the_sentence_are_true_ones() -> None:
+    found = compute_contrast([-1.51, -1.2], control_A=[0.0, -0.002], time_ps=12, temperature_K=50)
+    assert found.sentence.startswith("Potassium went −1.35")
+    assert "and 0.00 ± 0.01 Å in the same columns" in found.sentence
+    assert "the difference to the control is −1.35 Å, 95 % interval −3" in found.sentence
+    assert not re.search(r"-\d", found.sentence)

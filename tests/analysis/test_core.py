@@ -45,17 +45,36 @@ def test_annihilation_needs_the_circuits_to_say_so() -> None:
     lost = [CoreFrame(np.full((2, 2), np.nan), burgers_ok=False)] * 15
     track = summarise([*build_found(np.zeros(5)), *lost])
     assert track.verdict == "unclear"
-    assert "only 25 % of 20 frames" in track.sentence
+    assert "close in only 5 of 20 frames" in track.sentence
     values = track.to_json()
     assert values["positions_A"][-1] == [[None, None], [None, None]]
     assert values["burgers_ok"] == [True] * 5 + [False] * 15
-    np.testing.assert_allclose(track.lines_at(190), START, rtol=1e-9)
+    np.testing.assert_allclose(track.lines_at(35), START, rtol=1e-9)
+    np.testing.assert_allclose(track.follow_lines(190), START, rtol=1e-9)
+    assert np.isnan([track.lines_at(frame) for frame in (41, 50, 190, 500)]).all()
+
+
+def test_cores_of_circuits_that_do_not_close_are_not_lines() -> None:
+    track = summarise([*build_found(np.zeros(5)), *build_found(np.full(15, 9.0), ok=False)])
+    assert np.isfinite(track.positions_A).all()
+    np.testing.assert_allclose(track.lines_at(40), START, rtol=1e-9)
+    assert np.isnan(track.lines_at(100)).all()
+    np.testing.assert_allclose(track.follow_lines(100), START, rtol=1e-9)
+
+
+def test_lines_of_the_first_replica_are_drawn_whichever_is_gravest() -> None:
+    stays, glides = summarise(build_found(np.zeros(10))), summarise(build_found(np.linspace(0, 20, 10)))
+    both = combine_tracks([stays, glides])
+    np.testing.assert_allclose(both.lines_at(90), START, rtol=1e-9)
+    np.testing.assert_allclose(both.follow_lines(90), START + np.array([[20.0, 0], [0, 0]]), rtol=1e-9)
+    np.testing.assert_allclose(combine_tracks([glides, stays]).lines_at(90), both.follow_lines(90), rtol=1e-9)
 
 
 def test_core_that_was_never_found_is_nowhere() -> None:
     track = summarise([CoreFrame(np.full((2, 2), np.nan), burgers_ok=False)] * 5)
     assert track.verdict == "unclear"
     assert np.isnan(track.lines_at(0)).all()
+    assert np.isnan(track.follow_lines(0)).all()
 
 
 def test_gravest_replica_is_shown_and_counted() -> None:

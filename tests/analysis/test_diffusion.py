@@ -5,7 +5,7 @@ from MDAnalysis import Universe
 from numpy.typing import NDArray
 
 from analysis.diffusion import combine_msds, compute_displacements, compute_msd
-from analysis.diffusivity import compute_diffusivity
+from analysis.diffusivity import compute_diffusivity, compute_exponent, judge_halves
 from analysis.regions import Region
 from analysis.trajectory import build_universe
 from structures.errors import InputError
@@ -112,6 +112,59 @@ def test_diffusivity_of_walkers_is_the_known_one() -> None:
         compute_diffusivity(universe, species="K", dimensions="z", fit_from_ps=1.0, seed=1).diffusivity
         == along_z.diffusivity
     )
+
+
+def test_drift_of_a_walk_is_taken_out() -> None:
+    moving = walk(300, 60, seed=5) + np.array([0.0, 0.0, 0.5]) * np.arange(300)[:, None, None]
+    universe = build_walkers(np.concatenate([moving, np.zeros((300, 4, 3))], axis=1), symbols=["K"] * 60 + ["Bi"] * 4)
+    found = compute_diffusivity(universe, species="K", fit_from_ps=1.0)
+    assert found.diffusivity.verdict == "diffusive"
+    assert found.diffusivity.value == pytest.approx(DIFFUSIVITY_A2_PER_PS * 1e-8, rel=0.05)
+    assert found.drift_A == pytest.approx(0.5 * 299, rel=0.05)
+    assert f"of K, {found.drift_A:.2f} Å in all, is taken out" in found.diffusivity.method
+    kept = compute_diffusivity(universe, species="K", fit_from_ps=1.0, remove_drift=False)
+    assert kept.diffusivity.verdict.startswith("superdiffusive: msd grows as t^1.")
+    assert kept.to_json()["exponent"] - kept.to_json()["exponent_error"] > 1.1
+    with pytest.raises(InputError, match="remove_drift is true with 1 atom"):
+        compute_diffusivity(build_walkers(moving[:, :1], symbols=["K"]), species="K", dimensions="z", remove_drift=True)
+
+
+def test_ballistic_motion_is_no_diffusion() -> None:
+    rng = np.random.default_rng(2)
+    shaking, times = rng.normal(0, 0.2, (100, 30, 3)), np.arange(100)[:, None, None]
+    block = compute_diffusivity(build_walkers(shaking + 0.3 * times, symbols=["K"] * 30), species="K")
+    assert "no diffusion seen" in block.diffusivity.verdict
+    assert block.drift_A == pytest.approx(0.3 * np.sqrt(3) * 99, rel=0.02)
+    gas = compute_diffusivity(
+        build_walkers(shaking + rng.normal(0, 0.3, (30, 3)) * times, symbols=["K"] * 30), species="K"
+    )
+    assert gas.diffusivity.verdict.startswith("superdiffusive")
+    assert gas.exponent == pytest.approx(2, abs=0.05)
+
+
+def test_walk_that_grows_faster_is_drifting() -> None:
+    steps = np.diff(walk(301, 40, seed=3), axis=0) * np.linspace(0.5, 1.5, 300)[:, None, None]
+    found = compute_diffusivity(build_walkers(np.cumsum(steps, axis=0), symbols=["K"] * 40), species="K")
+    assert found.diffusivity.verdict.startswith("drifting: msd over")
+
+
+def test_random_walks_are_seldom_called_anything_else() -> None:
+    lags = np.arange(10, 101, 2)
+    verdicts = []
+    for seed in range(100):
+        positions = walk(200, 40, seed=seed)
+        exponent, error = compute_exponent(positions, lags=lags)
+        verdicts.append((bool(judge_halves(positions, lag=10)), exponent > 1.1 and exponent - error > 1))
+        assert error > 0
+    assert np.mean(verdicts, axis=0).max() <= 0.06
+
+
+def test_exponent_of_one_atom_has_no_error() -> None:
+    positions = np.array([1.0, 0, 0]) * np.arange(50)[:, None, None]
+    exponent, error = compute_exponent(positions, lags=[2, 4, 8])
+    assert exponent == pytest.approx(2, rel=1e-9)
+    assert np.isnan(error)
+    assert judge_halves(positions, lag=2) == ""
 
 
 def test_vibration_is_no_diffusion() -> None:

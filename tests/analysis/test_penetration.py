@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -143,6 +145,15 @@ def test_json_of_one_run_and_of_replicas() -> None:
     assert "last tenth" in values["final"]["method"]
 
 
+def test_band_of_a_depth_ends_at_the_interface() -> None:
+    series = compute_penetration(build_channel(), geometry=GEOMETRY).total
+    depths = np.array([[0.0, 1.0], [0.0, 9.0]])
+    values = replace(series, depth_A=depths, deepest_A=depths, n_inside=depths).to_json()
+    assert values["low_A"] == [0.0, 0.0]
+    assert values["depth_A"] == [0.0, 5.0]
+    assert 2 * values["depth_A"][1] - values["high_A"][1] < 0
+
+
 def test_replicas_are_cut_to_the_shortest_and_must_match() -> None:
     universe = build_channel()
     whole = compute_penetration(universe, geometry=GEOMETRY)
@@ -225,6 +236,7 @@ def test_maps_of_replicas_have_an_error() -> None:
     np.testing.assert_allclose(both.density_per_A3, np.mean([m.density_per_A3 for m in maps], axis=0), rtol=1e-12)
     assert np.isfinite(both.error_per_A3).all()
     assert both.verdict == "error from 3 replicas"
+    assert both.to_json()["core_radius_A"] == maps[0].core_radius_A == GEOMETRY.core_radius_A
     with pytest.raises(InputError, match="different shapes"):
         combine_density_maps([maps[0], compute_density_map(build_channel(), geometry=GEOMETRY)])
     with pytest.raises(InputError, match="bin_A is 0"):

@@ -211,6 +211,8 @@ def test_empty_region_and_replicas_in_json() -> None:
     both = combine_rdfs(runs)
     np.testing.assert_allclose(both.g, np.mean([run.g for run in runs], axis=0), rtol=1e-9)
     assert both.to_json()["verdict"] == "band from 3 replicas"
+    assert (2 * both.g - both.g_high).min() < 0
+    assert both.g_low.min() == 0
     np.testing.assert_allclose(both.r_A, runs[0].r_A)
     with pytest.raises(InputError, match="do not add"):
         combine_rdfs([runs[0], empty])

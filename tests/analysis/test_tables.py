@@ -81,10 +81,10 @@ def test_arrays_of_points_are_spread_over_columns(observables: dict[str, Any], t
     rows = read_csv(tmp_path / "tables" / "control_core.csv")
     assert rows[1] == {
         "time_ps": "1",
-        "positions_A_0": "4",
-        "positions_A_1": "5",
-        "positions_A_2": "6",
-        "positions_A_3": "",
+        "core_1_x_A": "4",
+        "core_1_y_A": "5",
+        "core_2_x_A": "6",
+        "core_2_y_A": "",
     }
 
 

@@ -51,7 +51,7 @@ def build_run(*, fall_eV: float, conserved_eV: float = 0.0) -> Thermodynamics:
     columns = {name: np.zeros(100) for name in COLUMNS}
     columns["kinetic_energy_eV"] = 10 * share
     columns["potential_energy_eV"] = -500 + 10 * share - fall_eV * share
-    columns["conserved_eV"] = conserved_eV * share
+    columns["conserved_eV"] = conserved_eV * np.linspace(0, 1, 100)
     return Thermodynamics(columns)
 
 
@@ -68,3 +68,10 @@ def test_the_replica_that_conserves_worst_is_shown() -> None:
     worst = find_worst_thermodynamics([build_run(fall_eV=0, conserved_eV=moved) for moved in (0.1, -2.0, 1.0)])
     assert (worst.replica, worst.n_replicas) == (2, 3)
     assert worst.to_json()["replica"] == 2
+
+
+def test_the_work_of_heating_does_not_make_a_replica_the_worst() -> None:
+    calm, restless = build_run(fall_eV=0), build_run(fall_eV=0)
+    calm.columns["conserved_eV"][:30] = -6.0
+    restless.columns["conserved_eV"][90:] = 0.01
+    assert find_worst_thermodynamics([calm, restless]).replica == 2

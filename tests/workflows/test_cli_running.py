@@ -310,8 +310,27 @@ def test_a_killed_run_shows_its_calculations_and_that_workers_go_on(double: Doub
     assert shown.startswith("r: potassium-diffusion, interrupted")
     assert re.search(rf"gap +running +{keys[0][:12]}", shown)
     assert re.search(rf"relax, control +new +{keys[1][:12]}", shown)
-    assert "1 worker still computes, though the run itself was ended" in shown
-    assert "alkaliflow resume r\n" in shown
+    assert (
+        "1 worker still computes, though the run itself was ended; what it finishes is kept. "
+        "To go on with the run: alkaliflow resume r\n"
+    ) in shown
+    job = call("job", "show", keys[0][:12], "--store", "store").output
+    assert "attempt 0  running" in job
+    assert "lost" not in job
+
+
+def test_a_run_that_goes_on_says_so(double: Double, tmp_path: Path) -> None:
+    double.ending = KeyboardInterrupt()
+    run("--workdir", "r")
+    (tmp_path / "r" / "state.json").write_text(json.dumps({"status": "running", "keys": {}}))
+    run_lock.acquire(tmp_path / "r")
+    shown = call("show", "r").output
+    document = json.loads(call("show", "r", "--json").output)
+    run_lock.release(tmp_path / "r")
+    assert shown.startswith("r: potassium-diffusion, running")
+    assert "The run is running; there are no results yet." in shown
+    assert "resume" not in shown
+    assert document["answer"] == "The run is running; there are no results yet."
 
 
 def test_one_damaged_result_does_not_hide_the_others(double: Double) -> None:

@@ -85,6 +85,18 @@ def test_what_is_waited_for_is_told_once(mode: progress.Mode, state: str) -> Non
     assert "(1 s)" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("mode", ["live", "lines"])
+def test_a_hint_is_told_once_for_all_calculations(mode: progress.Mode) -> None:
+    console, stream = plain()
+    with show_progress(console, mode=mode):
+        for key in ("a", "b"):
+            for hint in ("Others compute.", ""):
+                report({**RUNNING, "key": key, "state": "waiting", "reason": "for free cores", "hint": hint})
+    assert stream.getvalue().count("waiting, for free cores") == 2
+    assert stream.getvalue().splitlines()[1] == "Others compute."
+    assert stream.getvalue().count("Others compute.") == 1
+
+
 def test_quiet_is_silent() -> None:
     console, stream = plain()
     with show_progress(console, mode="none"):

@@ -3,7 +3,7 @@
 import json
 import shlex
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,6 +58,8 @@ def show(
     run = RunDirectory.read(directory)
     state = run.state()
     answer = build_answer(run)
+    if state["status"] == "running" and answer.status == "missing":
+        answer = replace(answer, sentence="The run is running; there are no results yet.")
     calculations = _find_states(run.store, keys=state["keys"])
     if as_json:
         document = {"flow": run.flow, "created": run.created, "version": run.version, "origin": dict(run.origin)}
@@ -79,10 +81,11 @@ def _say_workers(run: "RunDirectory", *, status: str, calculations: list[dict[st
     running = sum(1 for calculation in calculations if calculation["state"] == "running")
     if status == "running" or running == 0:
         return ""
-    workers = "1 worker still computes" if running == 1 else f"{running} workers still compute"
+    one = running == 1
+    workers = "1 worker still computes" if one else f"{running} workers still compute"
     return (
-        f"{workers}, though the run itself was ended; what they finish is kept. "
-        f"To go on with it and them: alkaliflow resume {run.path}\n"
+        f"{workers}, though the run itself was ended; what {'it finishes' if one else 'they finish'} is kept. "
+        f"To go on with the run: alkaliflow resume {run.path}\n"
     )
 
 
@@ -170,7 +173,9 @@ def _print_job(document: dict[str, Any], *, attempts: "list[Attempt]", engine: E
     typer.echo(f"{document['label'] or document['recipe']} ({document['recipe']}): {document['state']}")
     typer.echo(f"key        {document['key']}\nfiles      {document['directory']}\nexecutions {document['executions']}")
     for attempt in document["attempts"]:
-        status = attempt["status"] or ("running or lost" if attempt["started"] else "not started")
+        # Without an end of its own the newest attempt is in the state of its calculation; one before it was lost.
+        unended = document["state"] if attempt is document["attempts"][-1] else "lost"
+        status = attempt["status"] or (unended if attempt["started"] else "not started")
         reason = f": {attempt['reason']}" if attempt["reason"] else ""
         typer.echo(f"attempt {attempt['number']}  {status}{reason}  {describe(attempt['progress'])}".rstrip())
     if attempts and (tail := read_log_tail(attempts[-1].directory, lines=_LOG_LINES)):

@@ -14,7 +14,7 @@ from analysis.report.plots.penetration import build_penetration_plots
 from analysis.report.plots.rdf import build_rdf_plots
 from analysis.report.plots.reaction import build_reaction_plots
 from analysis.report.plots.region_temperature import build_region_temperature_plots
-from analysis.report.plots.thermodynamics import build_thermodynamics_plots
+from analysis.report.plots.thermodynamics import Conservation, build_thermodynamics_plots
 
 Block = Callable[[dict[str, Any]], list[Plot]]
 
@@ -29,13 +29,13 @@ BLOCKS: tuple[Block, ...] = (
     build_core_plots,
     build_crystal_order_plots,
     build_region_temperature_plots,
-    build_thermodynamics_plots,
 )
 
 
-def build_plots(observables: dict[str, Any]) -> list[Plot]:
+def build_plots(observables: dict[str, Any], *, conservation: Conservation = Conservation()) -> list[Plot]:  # noqa: B008
     """All plots that these observables allow, in the order of the page."""
-    return [plot for block in BLOCKS for plot in block(observables)]
+    plots = [plot for block in BLOCKS for plot in block(observables)]
+    return plots + build_thermodynamics_plots(observables, conservation=conservation)
 
 
-__all__ = ["BLOCKS", "Block", "Figure", "Plot", "build_plots"]
+__all__ = ["BLOCKS", "Block", "Conservation", "Figure", "Plot", "build_plots"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analysis.headline import find_comparisons, find_final_depths, name_depth
+from analysis.headline import begin_sentence, find_comparisons, find_final_depths, name_depth
 from analysis.report.formatting import ABSENT, format_interval, format_quantity, join_words
 from analysis.report.plots.figure import Figure, Plot, build_layout, css
 
@@ -68,9 +68,9 @@ def _describe(points: list[tuple[str, dict[str, Any]]], *, name: str, contrast: 
         else f"{format_quantity(quantity)} ({label}, no interval)"
         for label, quantity in points
     ]
-    sentence = f"{name.capitalize()}: {join_words(words)}."
+    sentence = f"{begin_sentence(name)}: {join_words(words)}."
     for comparison, quantity in find_comparisons(contrast):
         interval = format_interval(quantity)
-        sentence += f" {comparison.capitalize()} {format_quantity(quantity)}"
+        sentence += f" {begin_sentence(comparison)} {format_quantity(quantity)}"
         sentence += "." if interval == ABSENT else f", interval {interval}."
     return sentence if not contrast or contrast.get("resolved") else f"{sentence} The contrast is not resolved."

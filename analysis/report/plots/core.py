@@ -7,7 +7,7 @@ from analysis.report.plots.figure import Figure, Plot, build_layout, build_line,
 
 
 def build_core_plots(observables: dict[str, Any]) -> list[Plot]:
-    """Way of each core from where it was at first, against time."""
+    """Way of each core from its first place against time, where the Burgers circuits close; nothing if nowhere."""
     plots: list[Plot] = []
     for name, case in (observables.get("cases") or {}).items():
         core = case.get("core")
@@ -15,15 +15,19 @@ def build_core_plots(observables: dict[str, Any]) -> list[Plot]:
             continue
         columns: dict[str, list[Any]] = {"time_ps": round_column(core["time_ps"])}
         traces: list[dict[str, Any]] = []
-        n_cores = max((len(frame) for frame in core["positions_A"] if frame), default=0)
+        closed = core.get("burgers_ok") or [True] * len(core["positions_A"])
+        known = [frame if ok else None for frame, ok in zip(core["positions_A"], closed, strict=True)]
+        n_cores = max((len(frame) for frame in known if frame), default=0)
+        if not n_cores:
+            continue
         for number in range(n_cores):
             key = f"way_A (core {number + 1})"
-            columns[key] = round_column(_measure_way(core["positions_A"], number=number))
+            columns[key] = round_column(_measure_way(known, number=number))
             traces.append(build_line(x="time_ps", y=key, name=f"core {number + 1}", number=number))
         if core.get("burgers_ok"):
             columns["burgers_ok"] = list(core["burgers_ok"])
         sentence = str(core.get("sentence") or f"The dislocation: {core.get('verdict')}.")
-        if closed := core.get("burgers_ok"):
+        if core.get("burgers_ok") and core.get("verdict") != "unclear":
             sentence += f" Burgers circuits close as they should in {sum(map(bool, closed))} of {len(closed)} frames."
         plots.append(
             Plot(

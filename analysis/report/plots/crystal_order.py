@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from analysis.headline import begin_sentence
 from analysis.report.plots.figure import Figure, Plot, build_layout, build_line, round_column
 
 REFERENCES = {
@@ -28,7 +29,7 @@ def build_crystal_order_plots(observables: dict[str, Any]) -> list[Plot]:
             columns |= {name: round_column(data[field]) for field, name in names.items()}
             traces.append(build_line(x=names["time_ps"], y=names[key], name=label, number=number))
         figures.append(Figure(sites, tuple(traces), layout))
-    sentence = " ".join(f"{str(case['label']).capitalize()}: {case['crystal_order']['sentence']}" for case in cases)
+    sentence = " ".join(f"{begin_sentence(str(case['label']))}: {case['crystal_order']['sentence']}" for case in cases)
     return [
         Plot(
             key="crystal-order",

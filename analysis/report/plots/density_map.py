@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from analysis.report.formatting import format_number, join_words
 from analysis.report.plots.figure import Figure, Plot, column, css, round_column
 
+# Of maps that do not tell the radius of their core columns.
 NEAR_CORE_A = 5.0
 GAP = 0.08
 
@@ -113,10 +114,11 @@ def _describe(cases: list[dict[str, Any]]) -> str:
         x_A, y_A = np.meshgrid(np.array(data["x_A"], dtype=float), np.array(data["y_A"], dtype=float))
         if cores and x_A.shape == density.shape:
             distance_A = np.min([np.hypot(x_A - x, y_A - y) for x, y in cores], axis=0)
-            near = density[distance_A <= NEAR_CORE_A]
+            radius_A = float(data.get("core_radius_A") or NEAR_CORE_A)
+            near = density[distance_A <= radius_A]
             if near.size:
                 ratio = format_number(float(np.nanmean(near)) / mean, digits=2)
-                words.append(f"within {NEAR_CORE_A:g} Å of a core it is {ratio} times the map's mean ({case['label']})")
+                words.append(f"within {radius_A:g} Å of a core it is {ratio} times the map's mean ({case['label']})")
                 continue
         peak = format_number(float(np.nanmax(density)) / mean, digits=2)
         words.append(f"its largest value is {peak} times the map's mean ({case['label']})")

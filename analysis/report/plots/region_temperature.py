@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from analysis.headline import begin_sentence
 from analysis.report.plots.figure import Figure, Plot, build_layout, build_line, round_column
 
 NOT_REGIONS = ("set_K", "fluctuation_K")
@@ -29,7 +30,7 @@ def build_region_temperature_plots(observables: dict[str, Any]) -> list[Plot]:
             name = f"{key.removesuffix('_K')}, {label}"
             traces.append(build_line(x=time, y=f"{key} ({label})", name=name, number=len(traces)))
     sentence = " ".join(
-        f"{str(case['label']).capitalize()}: {case['region_temperatures']['sentence']}" for case in cases
+        f"{begin_sentence(str(case['label']))}: {case['region_temperatures']['sentence']}" for case in cases
     )
     return [
         Plot(

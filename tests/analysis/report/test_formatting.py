@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from analysis.report.formatting import (
+    drop_noise,
     flatten,
     format_interval,
     format_label,
@@ -25,6 +26,7 @@ from analysis.report.formatting import (
         (float("nan"), "–"),
         (0, "0"),
         (0.0, "0"),
+        (-0.0, "0"),
         (-3.25, "−3.25"),
         (1354, "1354"),
         (1_000_000, "1\u202f000\u202f000"),
@@ -53,6 +55,7 @@ def test_numbers(value: object, expected: str) -> None:
         (14.2, float("nan"), "Å", "14.20\u202fÅ"),
         (14.21, None, "K", "14.2\u202fK"),
         (0.0, 0.0, "Å", "0\u202fÅ"),
+        (-0.001, 0.2, "Å", "0.00 ± 0.20\u202fÅ"),
         (None, 0.1, "Å", "–"),
     ],
 )
@@ -124,3 +127,10 @@ def test_nested_settings_become_rows() -> None:
         ("empty", "–"),
         ("gap", "scan"),
     ]
+
+
+def test_rounding_errors_are_zero_and_small_numbers_are_not() -> None:
+    node = {"strain": [0.012, -9.909e-17, 1e-9], "cell_A": [[45.0, 3e-15], [-7e-16, 30.0]], "n": 3, "name": "x"}
+    clean = {"strain": [0.012, 0.0, 1e-9], "cell_A": [[45.0, 0.0], [0.0, 30.0]], "n": 3, "name": "x"}
+    assert drop_noise(node) == clean
+    assert next(text for _, text in flatten(drop_noise(node))) == "0.012, 0, 1 × 10⁻⁹"

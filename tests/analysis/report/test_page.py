@@ -9,13 +9,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.report import ViewerData, build_report_html, write_report
 from analysis.report.methods import build_bibtex, build_methods
 from analysis.report.overview import build_answer, build_tables, build_tiles
-from analysis.report.page import fill_rows
-from analysis.report.plots import Plot
+from analysis.report.page import fill_rows, find_conservation
+from analysis.report.plots import Conservation, Plot
 from analysis.results import Reference, Results
 
 ATTACK = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -193,6 +194,25 @@ def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Resul
     assert (tile.label, tile.value) == ("control: depth gained, all K", "7.00 ± 1.80\u202fÅ")
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"n_independent": 2}, "Not resolved: fewer than 5 replicas."),
+        ({"low": -1.03, "high": 2.21}, "Not resolved: the interval includes zero."),
+        ({"low": None, "high": None}, "Not resolved: one replica has no error bar. Run at least 5 replicas."),
+    ],
+)
+def test_a_gain_that_is_not_resolved_says_so(
+    make_results: Callable[..., Results], change: dict[str, Any], told: str
+) -> None:
+    case = make_results().observables["cases"]["control"]
+    gain = case["penetration"]["gain"] | change
+    case = case | {"penetration": case["penetration"] | {"gain": gain}}
+    single = Results("x", "completed", observables={"cases": {"control": case}})
+    assert build_answer(single).endswith(f"since first contact. {told}")
+    assert build_tiles(single)[0].label == "control: depth gained, all K, not resolved"
+
+
 def test_tiles_say_whether_the_contrast_is_resolved(make_results: Callable[..., Results]) -> None:
     assert [tile.label for tile in build_tiles(make_results())] == [
         "dislocation: depth gained, core columns",
@@ -246,6 +266,27 @@ def test_methods_name_the_files_that_were_used(make_results: Callable[..., Resul
     assert "random decoration)" not in text
 
 
+def test_methods_of_a_pure_element_know_no_decoration_nor_a_shear_by_rounding(
+    make_results: Callable[..., Results],
+) -> None:
+    results = make_results()
+    pure = {"formula": "Bi864", "name": "bismuth", "origin": "A7 structure, random decoration"}
+    line = results.system["dislocation"] | {"control_shear_strain": 7.6e-17}
+    text = " ".join(build_methods(replace(results, system={**results.system, "alloy": pure, "dislocation": line})))
+    assert "built of bismuth (Bi864, A7 structure) in contact" in text
+    assert "The control is the same cell with no dislocations." in text
+    sheared = line | {"control_shear_strain": -0.02}
+    text = " ".join(build_methods(replace(results, system={**results.system, "dislocation": sheared})))
+    assert "with the same decoration and no dislocations, sheared by 2 %." in text
+
+
+def test_tables_of_the_system_show_no_rounding_errors(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    system = results.system | {"strain_metal": [0.012, -9.909e-17, 0.0]}
+    (table,) = [table for table in build_tables(replace(results, system=system)) if table.caption == "System"]
+    assert ("strain metal", "0.012, 0, 0") in table.rows
+
+
 def test_bibtex_has_an_entry_for_every_reference(make_results: Callable[..., Results]) -> None:
     bibtex = build_bibtex(make_results().references)
     assert bibtex.count("@") == 2
@@ -259,3 +300,34 @@ def test_no_plot_stands_alone_in_a_row() -> None:
 
     filled = fill_rows([plot(wide=flag) for flag in (True, False, True, False, False, False, True, False)])
     assert [item.wide for item in filled] == [True, True, True, False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        (3, "dislocation cores as lines from the interface down."),
+        (2, "lines from the interface down. Cores are drawn only where their Burgers circuits close."),
+        (0, "drawn through it. Cores are drawn only where their Burgers circuits close: here in no frame, so none is."),
+    ],
+)
+def test_captions_tell_where_cores_are_drawn(
+    make_results: Callable[..., Results], make_viewer: Callable[..., ViewerData], known: int, told: str
+) -> None:
+    case = make_viewer(n_frames=3).cases["dislocation"]
+    track = np.array(case.core_track_A)
+    track[known:] = np.nan
+    text = build_report_html(make_results(), viewer=ViewerData({"dislocation": replace(case, core_track_A=track)}))
+    words = re.sub(r"\s+", " ", "".join(Page(text).words))
+    assert told in words
+    assert words.count("Cores are drawn only") == 2 * (known < 3)
+    assert words.count("the dislocation cores are not known") == 3 - known
+    assert ('id="viewer-core"' in text) == (known > 0)
+
+
+def test_conservation_comes_from_the_settings(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    limits = results.config["dynamics"] | {"limits": {"drift_eV_per_atom": 0.5}}
+    found = find_conservation(replace(results, config=results.config | {"dynamics": limits}))
+    assert found == Conservation(from_ps=3.0, n_atoms=1354, limit_eV_per_atom=0.5)
+    assert find_conservation(Results("x", "failed")) == Conservation()
+    assert "eV/atom (control) from the end of heating at 3\u202fps" in build_report_html(results, viewer=None)

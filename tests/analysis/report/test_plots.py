@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.report.plots import BLOCKS, Plot, build_plots
+from analysis.headline import define_depth
+from analysis.report.plots import BLOCKS, Conservation, Plot, build_plots
 from analysis.results import Results, build_json_value
 
 
@@ -145,6 +146,11 @@ def test_density_near_the_core_is_compared_with_the_mean() -> None:
     case["density_map"]["core_positions_A"] = [[10.0, 10.0]]  # type: ignore[index]
     (plot,) = build_plots({"cases": {"a": case}})
     assert f"{0.02 / density.mean():.2g} times the map's mean" in plot.sentence
+    assert "within 5 Å of a core" in plot.sentence
+    near = np.where(np.hypot(x - 10, y - 10) <= 6.0, density, np.nan)
+    case["density_map"]["core_radius_A"] = 6.0  # type: ignore[index]
+    (plot,) = build_plots({"cases": {"a": case}})
+    assert f"within 6 Å of a core it is {np.nanmean(near) / density.mean():.2g} times" in plot.sentence
     nothing = {"x_A": [0.0, 1.0], "y_A": [0.0], "density_per_A3": [[0.0, 0.0]], "core_positions_A": []}
     (plot,) = build_plots({"cases": {"a": {"label": "a", "density_map": nothing}}})
     assert "no potassium was found inside (a)" in plot.sentence
@@ -166,6 +172,23 @@ def test_way_of_a_core_starts_at_its_first_known_place() -> None:
     (plot,) = build_plots({"cases": {"a": {"label": "a", "core": core | {"verdict": "glides"}}}})
     assert plot.columns["way_A (core 1)"] == [None, 0.0, 1.0]
     assert plot.columns["way_A (core 2)"] == [0.0, 5.0, 1.0]
+
+
+def test_way_of_a_core_is_drawn_only_where_the_circuits_close() -> None:
+    core = {"time_ps": [0, 1, 2], "positions_A": [[[0, 0]], [[9, 9]], [[0, 1]]], "verdict": "unclear"}
+    cases = {"a": {"label": "a", "core": core | {"burgers_ok": [True, False, True]}}}
+    (plot,) = build_plots({"cases": cases})
+    assert plot.columns["way_A (core 1)"] == [0.0, None, 1.0]
+    assert "as they should" not in plot.sentence
+    assert build_plots({"cases": {"a": {"label": "a", "core": core | {"burgers_ok": [False] * 3}}}}) == []
+
+
+def test_elements_keep_their_capitals_at_the_start_of_a_sentence() -> None:
+    gain = {"value": -1.5, "uncertainty": None, "low": None, "high": None, "unit": "Å"}
+    case = {"label": "a", "penetration": {"time_ps": [], "gain": gain}}
+    (plot,) = [plot for plot in build_plots({"cases": {"a": case}}) if plot.key == "contrast"]
+    assert plot.sentence.startswith("Depth gained, all K: −1.50\u202fÅ (a, no interval).")
+    assert define_depth({"cases": {"a": case}}).startswith("Depth gained, all K: the depth")
 
 
 def test_the_first_peak_is_found_below_the_first_minimum() -> None:
@@ -190,4 +213,17 @@ def test_crystal_order_is_shown_from_both_kinds_of_sites() -> None:
 def test_thermodynamics_says_which_replica_it_shows() -> None:
     run = {"time_ps": [0.0, 1.0], "temperature_K": [50.0, 52.0], "conserved_eV": [-1.0, -0.5]}
     (plot,) = build_plots({"cases": {"a": {"label": "a", "thermodynamics": run | {"replica": 2, "replicas": 5}}}})
-    assert "Shown is replica 2 of 5 (a), in which it moved most." in plot.sentence
+    assert "Shown is replica 2 of 5 (a), in which it moved most in the second half." in plot.sentence
+
+
+def test_conserved_quantity_is_judged_after_heating_and_per_atom() -> None:
+    run = {"time_ps": [0.0, 1.0, 1.5, 2.0, 9.0], "conserved_eV": [0.0, -6.0, -6.1, None, -6.096]}
+    observables = {"cases": {"a": {"label": "a", "thermodynamics": run}}}
+    known = Conservation(from_ps=1.5, n_atoms=2000, limit_eV_per_atom=0.5)
+    (plot,) = build_plots(observables, conservation=known)
+    assert plot.sentence == (
+        "The conserved quantity moved by 2 × 10⁻⁶\u202feV/atom (a) from the end of heating at 1.5\u202fps "
+        "to the last value (limit 0.5\u202feV/atom)."
+    )
+    (plain,) = build_plots(observables)
+    assert "moved by −6.1\u202feV (a) from the first to the last value." in plain.sentence

@@ -52,6 +52,9 @@ def test_cores_are_drawn_where_they_are_known(viewer: ViewerData) -> None:
     track[-1] = np.nan
     gone = draw_strip(ViewerData({"a": replace(case, core_track_A=track)}))
     assert gone["a"][-1].svg.count('class="core-line"') == 0
+    assert [panel.note for panel in gone["a"]] == ["", "", "the dislocation cores are not known"]
+    assert gone["a"][-1].alt.endswith("the dislocation cores are not known")
+    assert {panel.note for panel in strip["control"]} == {""}
 
 
 def test_a_vertical_line_stays_vertical_and_scales(viewer: ViewerData) -> None:

@@ -186,6 +186,26 @@ def test_a_worker_on_another_host_is_named_and_given_up_when_it_is_silent(store:
     assert (ended["status"], ended["reason"][:21]) == ("lost", "no sign of life from ")
 
 
+def test_who_waits_for_cores_of_another_run_is_told_so_and_goes_on(store: Store) -> None:
+    other = LocalExecutor(cores=1).acquire(1)
+    assert other is not None
+    events: list[Mapping[str, Any]] = []
+
+    def on_progress(event: Mapping[str, Any]) -> None:
+        events.append(event)
+        if event["state"] == "waiting" and other:
+            release(other)
+            other.clear()
+
+    wanted = [Calculation("toy_sum", settings={"numbers": (n, n)}) for n in (1, 2)]
+    run_calculations(wanted, store=store, executor=LocalExecutor(cores=1), on_progress=on_progress)
+    hints = [event["hint"] for event in events if event["state"] == "waiting"]
+    assert hints[0].startswith("Other runs of yours hold the core slots of this machine")
+    assert "ALKALIFLOW_SLOTS" in hints[0]
+    # Later the run waits for its own worker.
+    assert not any(hints[1:])
+
+
 def test_slots_keep_within_the_cores_and_come_back() -> None:
     executor = LocalExecutor(cores=1)
     held = executor.acquire(1)
