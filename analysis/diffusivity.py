@@ -19,7 +19,8 @@ _A2_PER_PS_IN_M2_PER_S = 1e-8
 _MIN_FRAMES = 20
 _LONGEST_SHARE = 0.5
 _EXPONENT_MARGIN = 0.2
-_FASTER_MARGIN = 0.1
+# An exponent that is off by more than its error and this is off.
+_CLEAR_MARGIN = 0.1
 _UNLIKE_SHARE = 0.1
 _GROUPS = 20
 _MIN_ATOMS = 2
@@ -100,7 +101,7 @@ def compute_diffusivity(
 
     Returns:
         The coefficient and the curve. The verdict is "diffusive" only if the atoms get away from their sites, move
-        alike in both halves of the run, and the exponent is 1 within 0.2, and not above 1.1 by more than its error.
+        alike in both halves of the run, and the exponent is 1: within 0.2, and within its error or 0.1.
 
     Raises:
         InputError: if there are fewer than 20 frames, unequal times, no atoms, or one whose drift is to go.
@@ -214,12 +215,13 @@ def _judge_distance(msd_A2: NDArray[np.float64], *, time_ps: float) -> str:
 
 def _judge_exponent(exponent: float, *, error: float) -> str:
     told = f"t^{exponent:.2f}" + (f" ± {error:.2f}" if np.isfinite(error) else "")
-    # Without an error of its own an exponent gets the wider margin.
-    if exponent > 1 + (_FASTER_MARGIN if np.isfinite(error) else _EXPONENT_MARGIN) and not exponent - error <= 1:
+    off = abs(exponent - 1)
+    is_off = off > _CLEAR_MARGIN and off > error if np.isfinite(error) else off > _EXPONENT_MARGIN
+    if not is_off and off <= _EXPONENT_MARGIN:
+        return "diffusive"
+    if is_off and exponent > 1:
         return f"superdiffusive: msd grows as {told}; atoms that move together or have not come to rest do not diffuse"
-    if abs(exponent - 1) > _EXPONENT_MARGIN:
-        return f"not diffusive yet: msd grows as {told}; run longer"
-    return "diffusive"
+    return f"not diffusive yet: msd grows as {told}; run longer"
 
 
 def _compute_frame_drift(
