@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from analysis.region_temperature import (
     summarise_region_temperatures,
 )
 from analysis.report import MAX_FRAMES, REPORT_FILE, ViewerCase, ViewerData, write_report
+from analysis.report.methods import build_methods
 from analysis.results import Provenance, Results, build_json_value, read_results, write_results
 from analysis.tables import write_tables
 from analysis.thermodynamics import read_thermodynamics
@@ -132,6 +134,7 @@ def publish_results(
         references=collect_references(run.config.calculator.name),
         provenance=describe_provenance(run, dynamics=dynamics),
     )
+    results = replace(results, methods=tuple(build_methods(results)))
     results_path = write_results(results, directory=run.workdir)
     write_tables(results, directory=run.workdir)
     for case, part in data.items():
@@ -234,9 +237,10 @@ def describe_sides(config: PotassiumDiffusionConfig, *, atoms: Atoms) -> dict[st
     structure, is_metal = config.structure, atoms.arrays["region"] == "potassium"
     built: dict[str, dict[str, Any]] = {"alloy": {}, "metal": {"name": "potassium", "origin": "bcc"}}
     if (record := find_alloy(structure)) is not None:
+        decoration = ", random decoration" if len(set(atoms.symbols[~is_metal])) > 1 else ""
         built["alloy"] = {
             "name": name_alloy(structure),
-            "origin": f"A7 structure, {format_lattice(record)}, random decoration",
+            "origin": f"A7 structure, {format_lattice(record)}{decoration}",
             "lattice": describe_lattice(config.calculator, alloy=record),
         }
     files = {"alloy": structure.alloy_file, "metal": structure.potassium_file}
