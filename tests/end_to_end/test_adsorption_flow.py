@@ -35,6 +35,15 @@ checks: {grid_factor: 1.0, box_A: 0.0, k_points: true}
 analyses: [bader, density-difference]
 """
 
+CLUSTER = """
+adsorbate: Li+
+substrate: W
+species:
+  W: {smiles: O}
+poses: {orientations: 2, keep: 2}
+calculator: {name: pyscf, protocol: fast}
+"""
+
 
 def run(folder: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {
@@ -181,6 +190,21 @@ def test_every_preset_can_be_planned(folder: Path, preset: str) -> None:
     plan = json.loads(found.stdout)
     assert plan["electrons"]["TFSI-"] == 138
     assert plan["core_hours"] > 0
+
+
+@pytest.mark.slow
+def test_an_ion_finds_the_oxygen_of_water(folder: Path) -> None:
+    (folder / "water.yaml").write_text(CLUSTER)
+    found = run(folder, "run", "tfsi-adsorption", "water.yaml", "--workdir", "first")
+    assert found.returncode == 0, found.stderr
+    results = json.loads((folder / "first" / "results.json").read_text())
+    near, far = results["observables"]["poses"]["Li+@W"]["poses"]
+    assert (near["name"], near["state"], near["closest_pair"]) == ("top O, 1", "adsorbed", "Li–O")
+    assert (far["state"], far["is_relaxed"]) == ("left", True)
+    assert any("left" in warning["text"] for warning in results["warnings"])
+    energy = results["observables"]["reactions"]["W + Li+ -> Li+@W"]["energy"]["value"]
+    # enthalpy measured in the gas phase, 10.1021/j100702a013; vibrations count for some hundredths of an eV
+    assert energy == pytest.approx(-34.0 * units.kcal / units.mol, abs=0.15)
 
 
 @pytest.mark.slow
