@@ -55,7 +55,12 @@ def build_tiles(results: Results) -> list[Tile]:
     contrast = results.observables.get("contrast") or {}
     reactions: dict[str, Any] = results.observables.get("reactions") or {}
     tiles = [
-        Tile(show_reaction(name), format_quantity(reaction["energy"]), "± numerical error", number)
+        Tile(
+            show_reaction(name),
+            format_quantity(reaction["energy"]),
+            "numerical error not estimated" if reaction["energy"].get("uncertainty") is None else "± numerical error",
+            number,
+        )
         for number, (name, reaction) in enumerate(reactions.items())
     ]
     # Beside a contrast it is the contrast that is resolved or not.
