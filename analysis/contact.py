@@ -134,6 +134,12 @@ def compute_contact_case(
         )
         for universe in replicas
     ]
+    return _join_runs(runs, label=label, thermodynamics=thermodynamics, guard=guard)
+
+
+def _join_runs(
+    runs: Sequence[_Run], *, label: str, thermodynamics: Sequence[Thermodynamics], guard: dict[str, Any] | None
+) -> ContactCase:
     tracks = [run.core for run in runs if run.core is not None]
     return ContactCase(
         label=label,

@@ -1,5 +1,6 @@
 """Dislocation against control: how much deeper, by how many times, and whether that is resolved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, isfinite, sqrt
 from typing import Any
@@ -116,12 +117,9 @@ def compute_contrast(
     elsewhere = None if elsewhere_A is None else _round(compute_replica_mean(elsewhere_A, unit="Å"))
     n_replicas = min(with_line.size, without.size)
     _, low, high = _welch(with_line, without)
-    value = round(gains[0].value - gains[1].value, _DECIMALS)
     resolved = bool(n_replicas >= MIN_REPLICAS and low is not None and high is not None and (low > 0 or high < 0))
     verdict = "resolved" if resolved else "not resolved"
-    method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
-    half = None if low is None or high is None else (high - low) / 2
-    difference = Quantity(value, half, low, high, "Å", method, n_replicas, verdict)
+    difference = _build_difference(with_line, without, gains=gains, verdict=verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
     beside = "" if elsewhere is None else f", {show_depth(elsewhere)} elsewhere in the same run"
     facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
@@ -130,9 +128,7 @@ def compute_contrast(
         f"{species_name} went {show_depth(gains[0])} deeper {where}{beside} and {show_depth(gains[1])} {where_control} "
         f"within {time_ps:.4g} ps of first contact ({facts}): {_describe(difference, ratio=ratio)}.{tail}"
     )
-    depths = None
-    if depths_A is not None:
-        depths = compute_replica_mean(depths_A[0], unit="Å"), compute_replica_mean(depths_A[1], unit="Å")
+    depths = None if depths_A is None else _average(depths_A)
     return Contrast(difference, ratio, gains[0], gains[1], elsewhere, depths, n_replicas, resolved, sentence, region)
 
 
@@ -151,6 +147,20 @@ def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[flo
     freedom = sum(parts) ** 2 / sum(part**2 / (n - 1) for part, n in zip(parts, (first.size, second.size), strict=True))
     half = float(student_t.ppf(0.5 + CONFIDENCE / 2, freedom)) * sqrt(sum(parts))
     return value, value - half, value + half
+
+
+def _build_difference(
+    with_line: NDArray[np.float64], without: NDArray[np.float64], *, gains: Sequence[Quantity], verdict: str
+) -> Quantity:
+    _, low, high = _welch(with_line, without)
+    value = round(gains[0].value - gains[1].value, _DECIMALS)
+    method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
+    half = None if low is None or high is None else (high - low) / 2
+    return Quantity(value, half, low, high, "Å", method, min(with_line.size, without.size), verdict)
+
+
+def _average(depths_A: tuple[ArrayLike, ArrayLike]) -> tuple[Quantity, Quantity]:
+    return compute_replica_mean(depths_A[0], unit="Å"), compute_replica_mean(depths_A[1], unit="Å")
 
 
 def _compute_ratio(first: NDArray[np.float64], second: NDArray[np.float64], *, verdict: str) -> Quantity | None:

@@ -1,6 +1,6 @@
 """Density of a species in an alloy, seen along the dislocation line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -112,15 +112,10 @@ def compute_density_map(
     blocks = np.zeros((min(n_blocks, len(drift)), *shape))
     volume = cell[0, 0] * cell[1, 1] * geometry.thickness_A / (shape[0] * shape[1])
     counts, inside = np.zeros(len(blocks)), np.zeros(len(drift))
-    for number, timestep in enumerate(iterate_frames(universe, frames=frames)):
+    walk = iterate_frames(universe, frames=frames)
+    counting = _count_frames(walk, chosen=chosen, drift=drift, geometry=geometry, lines=lines, shape=shape)
+    for number, counted in enumerate(counting):
         block = number * len(blocks) // len(drift)
-        counted = _count_atoms(
-            timestep.positions[chosen].astype(float) - drift[number],
-            geometry=geometry,
-            cell_A=np.asarray(timestep.triclinic_dimensions, dtype=float),
-            lines_A=np.asarray(lines(timestep.frame)) - drift[number][:2] if lines is not None else None,
-            shape=shape,
-        )
         inside[number] = counted.sum()
         blocks[block] += counted / volume
         counts[block] += 1
@@ -137,6 +132,25 @@ def compute_density_map(
         steadiness=judge_steadiness(inside),
     )
     return replace(found, core_radius_A=geometry.core_radius_A)
+
+
+def _count_frames(
+    walk: Iterable[Any],
+    *,
+    chosen: NDArray[np.bool_],
+    drift: NDArray[np.float64],
+    geometry: ContactGeometry,
+    lines: LinesOfFrame | None,
+    shape: tuple[int, int],
+) -> Iterator[NDArray[np.float64]]:
+    for shift_A, timestep in zip(drift, walk, strict=True):
+        yield _count_atoms(
+            timestep.positions[chosen].astype(float) - shift_A,
+            geometry=geometry,
+            cell_A=np.asarray(timestep.triclinic_dimensions, dtype=float),
+            lines_A=np.asarray(lines(timestep.frame)) - shift_A[:2] if lines is not None else None,
+            shape=shape,
+        )
 
 
 def _count_atoms(

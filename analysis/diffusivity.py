@@ -16,6 +16,7 @@ from analysis.uncertainty import Quantity, student_factor, to_list
 from structures.errors import InputError
 
 _A2_PER_PS_IN_M2_PER_S = 1e-8
+_METHOD = "Bayesian regression of the mean squared displacement with its covariance (kinisi), 95 % of the posterior"
 _MIN_FRAMES = 20
 _LONGEST_SHARE = 0.5
 _EXPONENT_MARGIN = 0.2
@@ -108,8 +109,6 @@ def compute_diffusivity(
 
     Source: McCluskey et al. 2024, 10.1021/acs.jctc.4c01249; kinisi, 10.21105/joss.05984.
     """
-    if not dimensions or set(dimensions) - set("xyz") or len(set(dimensions)) != len(dimensions):
-        raise InputError(f"dimensions is {dimensions!r}, needs letters of xyz, each once")
     times, positions = compute_displacements(
         universe, species=species, region=region, frames=frames, drift_A=_compute_frame_drift(universe, species, frames)
     )
@@ -119,7 +118,7 @@ def compute_diffusivity(
     if remove_drift and n_atoms < _MIN_ATOMS:
         raise InputError(f"remove_drift is true with {n_atoms} atom of {species}, needs {_MIN_ATOMS}; set it to False")
     removes = n_atoms >= _MIN_ATOMS_WITH_DRIFT if remove_drift is None else remove_drift
-    positions = positions[..., ["xyz".index(letter) for letter in sorted(dimensions)]]
+    positions = _choose_dimensions(positions, dimensions=dimensions)
     positions, moved_A = _take_out_drift(positions, removes=removes)
     step_ps = float(times[1] - times[0])
     chain, curve_times, curve = _regress(positions, step_ps=step_ps, fit_from_ps=fit_from_ps, seed=seed)
@@ -134,11 +133,15 @@ def compute_diffusivity(
         or judge_halves(positions, lag=int(lags[0]))
         or _judge_exponent(exponent, error=error)
     )
-    method = "Bayesian regression of the mean squared displacement with its covariance (kinisi), 95 % of the posterior"
-    if removes:
-        method += f"; the mean displacement of {species}, {moved_A:.2f} Å in all, is taken out"
-    quantity = Quantity(value, (high - low) / 2, low, high, "m²/s", method, independent, verdict)
+    taken = f"; the mean displacement of {species}, {moved_A:.2f} Å in all, is taken out" if removes else ""
+    quantity = Quantity(value, (high - low) / 2, low, high, "m²/s", _METHOD + taken, independent, verdict)
     return Diffusivity(quantity, exponent, error, moved_A, fit_from, curve_times, curve, species, n_atoms)
+
+
+def _choose_dimensions(positions: NDArray[np.float64], *, dimensions: str) -> NDArray[np.float64]:
+    if not dimensions or set(dimensions) - set("xyz") or len(set(dimensions)) != len(dimensions):
+        raise InputError(f"dimensions is {dimensions!r}, needs letters of xyz, each once")
+    return positions[..., ["xyz".index(letter) for letter in sorted(dimensions)]]
 
 
 def _take_out_drift(positions_A: NDArray[np.float64], *, removes: bool) -> tuple[NDArray[np.float64], float]:

@@ -133,9 +133,7 @@ def build_dislocation_dipole(
     defective = _decorated(slab, cell=cell, n_depth=repeats[2], record=record, seed=seed)
     geometry = DipoleGeometry(
         burgers_vector_A=(record.a_A, 0.0, 0.0),
-        core_positions_A=tuple(
-            (float(x), float(pair.y_A)) for pair in pairs for x in (pair.x_first_A, pair.x_second_A)
-        ),
+        core_positions_A=_list_cores(pairs),
         core_signs=tuple(sign * pair.sign for pair in pairs for sign in (1, -1)),
         bond_vectors_A=compute_bond_vectors(record),
         control_shear_strain=float(tilt_A[0] / height_A),
@@ -163,6 +161,10 @@ def _check_room(record: AlloyRecord, *, repeats: tuple[int, int, int], arrangeme
             f"at least {minimum}, that is {size_A[0]:.1f} × {size_A[1]:.1f} Å"
         )
         raise InputError(message)
+
+
+def _list_cores(pairs: tuple[Pair, ...]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(x), float(pair.y_A)) for pair in pairs for x in (pair.x_first_A, pair.x_second_A))
 
 
 def _place_pairs(

@@ -137,17 +137,22 @@ def publish_results(
     results = replace(results, methods=tuple(build_methods(results)))
     results_path = write_results(results, directory=run.workdir)
     write_tables(results, directory=run.workdir)
-    for case, part in data.items():
-        for seed, universe in zip(run.config.seeds, part.universes, strict=True):
-            path = run.workdir / "trajectories" / f"{case}-{seed}.lammpsdump"
-            path.parent.mkdir(exist_ok=True)
-            write_trajectory(universe, path=path)
+    write_trajectories(run, data=data)
     report_path = write_report(results, viewer=build_viewer(run, data=data, cases=cases), directory=run.workdir)
     structure = data[next(iter(data))].relaxed
     catalogue.record(results, structure=structure, results_path=results_path, directory=run.store.root / "catalogue")
     making = describe_making(run, gap_A=gap_A, relaxed=relaxed, proof=proof, dynamics=dynamics)
     note_published(run.workdir, made_from=making)
     return str(observables["answer"]), report_path
+
+
+def write_trajectories(run: RunFacts, *, data: Mapping[str, CaseData]) -> None:
+    """Write the trajectory of each replica of each case, to be opened by other programs."""
+    for case, part in data.items():
+        for seed, universe in zip(run.config.seeds, part.universes, strict=True):
+            path = run.workdir / "trajectories" / f"{case}-{seed}.lammpsdump"
+            path.parent.mkdir(exist_ok=True)
+            write_trajectory(universe, path=path)
 
 
 def collect_cases(
