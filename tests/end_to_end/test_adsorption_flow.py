@@ -40,7 +40,7 @@ adsorbate: Li+
 substrate: W
 species:
   W: {smiles: O}
-poses: {orientations: 2, keep: 2}
+poses: {orientations: 1, keep: 1}
 calculator: {name: pyscf, protocol: fast}
 """
 
@@ -200,8 +200,9 @@ def test_an_ion_finds_the_oxygen_of_water(folder: Path) -> None:
     results = json.loads((folder / "first" / "results.json").read_text())
     near, far = results["observables"]["poses"]["Li+@W"]["poses"]
     assert (near["name"], near["state"], near["closest_pair"]) == ("top O, 1", "adsorbed", "Li–O")
-    assert (far["state"], far["is_relaxed"]) == ("left", True)
-    assert any("left" in warning["text"] for warning in results["warnings"])
+    assert near["closest_A"] < 2.0
+    assert far["cheap_above_lowest_eV"] > 0.5
+    assert far["above_lowest_eV"] is None
     energy = results["observables"]["reactions"]["W + Li+ -> Li+@W"]["energy"]["value"]
     # enthalpy measured in the gas phase, 10.1021/j100702a013; vibrations count for some hundredths of an eV
     assert energy == pytest.approx(-34.0 * units.kcal / units.mol, abs=0.15)
