@@ -104,7 +104,7 @@ class Argon:
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T | None], *, what: str, timeout_s: float = 60.0) -> T:
+def wait_for(look: Callable[[], T | None], *, what: str, timeout_s: float = 240.0) -> T:
     """Look until there is something."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

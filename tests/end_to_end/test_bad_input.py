@@ -164,7 +164,9 @@ def test_a_long_timestep_is_noted() -> None:
 
 def test_a_composition_is_printed_as_a_formula() -> None:
     output = CliRunner().invoke(app, [*run("structure.alloy={Bi: 2, Sb: 1}"), "--dry-run"]).output
-    assert output.startswith("system      Bi2Sb, dislocation, control;")
+    system = output.splitlines()[0]
+    assert system.startswith("system      Bi2Sb a = ")
+    assert "dislocation, control;" in system
 
 
 def test_a_cell_too_small_for_the_cutoff_is_refused() -> None:

@@ -203,6 +203,10 @@ def test_a_longer_run_computes_only_what_is_new(place: Place) -> None:
     assert times == {path: path.stat().st_mtime_ns for path in files}
 
 
+def read_status(directory: Path) -> str:
+    return str(json.loads((directory / "state.json").read_text())["status"])
+
+
 def test_a_fresh_run_that_is_stopped_and_killed_ends_with_the_same_bytes(place: Place) -> None:
     chains = place.store.root / "chains"
     old = set(chains.glob("*/*"))
@@ -219,6 +223,7 @@ def test_a_fresh_run_that_is_stopped_and_killed_ends_with_the_same_bytes(place: 
     assert "Nothing is lost. Continue with: alkaliflow resume fresh\n" in output
     assert json.loads((place.path / "fresh" / "state.json").read_text())["status"] == "stopped"
     run = place.start("resume", "fresh")
+    wait_for(lambda: read_status(place.path / "fresh") == "running", what="the run to go on")
     wait_for(lambda: count_segments() > stopped_at, what="another segment")
     os.killpg(run.pid, signal.SIGKILL)
     end(run, code=-signal.SIGKILL)
