@@ -25,7 +25,7 @@ FIRST_OF_WORKER = EDGES.index("worker-entered")
 # What happens in the driver does not depend on the engine.
 # Long enough segments to be killed in; which are killed is drawn once.
 LONG: dict[str, dict[str, Any]] = {
-    "lammps": {"segment_steps": 12000, "frame_every_steps": 1500, "thermo_every_steps": 300},
+    "lammps": {"segment_steps": 48000, "frame_every_steps": 6000, "thermo_every_steps": 1200},
     "ase": {"segment_steps": 100, "frame_every_steps": 50, "thermo_every_steps": 10},
 }
 N_SEGMENTS, N_KILLS = 8, 3
@@ -105,6 +105,13 @@ def test_workers_killed_in_the_middle_of_dynamics_change_no_byte(argon: Argon, u
     assert result.executions == N_KILLS + 1
 
 
+def is_engine(process: psutil.Process) -> bool:
+    try:
+        return "segment.in" in process.cmdline()
+    except psutil.Error:  # it has just ended
+        return False
+
+
 @pytest.mark.parametrize("engine", ["lammps"])
 def test_engines_killed_in_the_middle_of_dynamics_change_no_byte(argon: Argon, untouched: Untouched) -> None:
     argon = make_long(argon)
@@ -113,7 +120,7 @@ def test_engines_killed_in_the_middle_of_dynamics_change_no_byte(argon: Argon, u
     def find_engine(segment: int) -> psutil.Process | None:
         worker = find_worker_in(argon, calculation, segment=segment)
         children = worker.children() if worker is not None else []
-        return next((child for child in children if "segment.in" in child.cmdline()), None)
+        return next((child for child in children if is_engine(child)), None)
 
     with argon.drive(calculation) as driver:
         for segment in draw_moments(seed=2):
