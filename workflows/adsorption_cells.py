@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import NDArray
 
 from structures.box import find_box_lengths, put_in_box
@@ -66,6 +67,11 @@ class Cell:
         atoms.positions[:, 2] -= less_vacuum_A
         atoms.set_cell(lattice_A)
         return replace(one, atoms=atoms)
+
+
+def build_slab_cell(atoms: Atoms) -> Cell:
+    """The cell of a slab, which all that meets it in a reaction shares."""
+    return Cell(atoms.cell.array.copy(), periodic=(True, True, False), is_slab=True)
 
 
 def find_box(

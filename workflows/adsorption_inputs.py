@@ -8,7 +8,7 @@ import numpy as np
 
 from structures.errors import InputError
 from structures.species import ELECTRON, Species
-from workflows.adsorption_cells import Cell, find_box, find_slab_settings
+from workflows.adsorption_cells import Cell, build_slab_cell, find_box, find_slab_settings
 from workflows.adsorption_species import build_all_species, list_slabs, neutralise, parse_reactions
 from workflows.adsorption_spins import start_with
 from workflows.calculators.electronic import build_electronic_spec, find_method
@@ -82,8 +82,7 @@ def write_all_inputs(
 def find_cell(config: TfsiAdsorptionConfig, *, slabs: list[str], species: Mapping[str, Species]) -> Cell:
     """The slab's cell, or one box with images for all molecules."""
     if slabs:
-        lattice_A = species[slabs[0]].atoms.cell.array.copy()
-        return Cell(lattice_A, periodic=(True, True, False), is_slab=True)
+        return build_slab_cell(species[slabs[0]].atoms)
     lattice_A = find_box(config, species=species, settings={"spacing_A": 0.2})
     return Cell(np.eye(3) if lattice_A is None else lattice_A, periodic=(True, True, True))
 

@@ -13,7 +13,13 @@ from structures.errors import ConvergenceError
 from structures.poses import Pose
 from structures.species import Species
 from workflows.adsorption_calculation import AdsorptionRun, build_calculation
-from workflows.adsorption_cells import Cell, find_relaxation_cell, find_relaxation_settings, find_slab_settings
+from workflows.adsorption_cells import (
+    Cell,
+    build_slab_cell,
+    find_relaxation_cell,
+    find_relaxation_settings,
+    find_slab_settings,
+)
 from workflows.adsorption_species import build_adsorbed, build_all_poses, list_pairs
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.flow_run import read_structure_of
@@ -127,8 +133,7 @@ def find_pose_method(
     _, host = list_pairs(run.config)[name]
     atoms = species[host].atoms
     if atoms.pbc.any():
-        cell = Cell(atoms.cell.array.copy(), periodic=(True, True, False), is_slab=True)
-        return cell, find_slab_settings(run.config, name=name, settings=run.settings, species=species)
+        return build_slab_cell(atoms), find_slab_settings(run.config, name=name, settings=run.settings, species=species)
     cell = find_relaxation_cell(run.config, settings=run.settings, start=start)
     return cell, find_relaxation_settings(run.settings)
 

@@ -10,6 +10,7 @@ from workflows.adsorption_cells import (
     BASE,
     Cell,
     Variant,
+    build_slab_cell,
     find_box,
     find_relaxation_cell,
     find_relaxation_settings,
@@ -285,7 +286,7 @@ def list_slab_steps(
     first = species[slabs[0]]
     own = find_slab_settings(config, name=slabs[0], settings=settings, species=species)
     checks, unchecked = list_slab_checks(config, name=slabs[0], settings={**settings, **own})
-    cell = Cell(first.atoms.cell.array.copy(), periodic=(True, True, False), is_slab=True)
+    cell = build_slab_cell(first.atoms)
     host = slabs[0].rsplit(ON, maxsplit=1)[-1]
     terms, charging, shapes = [], [], []
     for name, number in reaction.coefficients.items():

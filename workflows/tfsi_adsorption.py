@@ -14,7 +14,12 @@ from prefect.artifacts import create_markdown_artifact
 from structures.errors import InputError
 from structures.species import Species
 from workflows.adsorption_calculation import AdsorptionRun, build_calculation
-from workflows.adsorption_cells import Cell, find_relaxation_cell, find_relaxation_settings, find_slab_settings
+from workflows.adsorption_cells import (
+    build_slab_cell,
+    find_relaxation_cell,
+    find_relaxation_settings,
+    find_slab_settings,
+)
 from workflows.adsorption_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.adsorption_poses import search_poses, take_best_poses
 from workflows.adsorption_results import publish_results
@@ -45,7 +50,7 @@ def relax_parts(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str,
         if len(one.atoms) == 1 or name in list_pairs(run.config):
             continue
         if one.atoms.pbc.any():
-            cell = Cell(one.atoms.cell.array, periodic=(True, True, False), is_slab=True)
+            cell = build_slab_cell(one.atoms)
             changes = find_slab_settings(run.config, name=name, settings=run.settings, species=species)
         else:
             cell = find_relaxation_cell(run.config, settings=run.settings, start=species)
