@@ -104,13 +104,19 @@ class Argon:
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T | None], *, what: str, timeout_s: float = 240.0) -> T:
-    """Look until there is something."""
+def wait_for(
+    look: Callable[[], T | None], *, what: str, driver: subprocess.Popen[str] | None = None, timeout_s: float = 240.0
+) -> T:
+    """Look until there is something; a driver that has ended will bring nothing more."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
+        ended = driver is not None and driver.poll() is not None
         found = look()
         if found is not None and found is not False:
             return found
+        if driver is not None and ended:
+            message = f"the driver ended ({driver.returncode}) before {what}: {driver.communicate()[1]}"
+            raise RuntimeError(message)
         time.sleep(0.005)
     message = f"{what} did not happen within {timeout_s:g} s"
     raise TimeoutError(message)
