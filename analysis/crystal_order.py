@@ -8,7 +8,7 @@ measured from the sites as built (in a dislocated cell those displaced by the di
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,10 +27,27 @@ from structures.errors import InputError
 # static displacements: its bonds differ by some 5 %, which adds in squares and leaves a cold solid below 0.12. Beyond
 # 0.20 even both together at the melting point are exceeded.
 CRYSTAL_LIMIT, LOST_LIMIT = 0.12, 0.20
+DEEP_A = 6.0  # the reaction front lies above; a slab thinner than twice that is looked at in its lower half
+LAYER_A = 3.0
 _LAST_SHARE = 5
 _NEIGHBOUR_SEARCH_A = 5.0
 
 Verdict = Literal["crystal", "disordering", "lost"]
+
+
+@dataclass(frozen=True)
+class LayerOrder:
+    """The distance from the sites as built in one layer of the alloy, outside the core columns.
+
+    Attributes:
+        depth_A: of the layer's upper and lower border below the interface, as built, in Å.
+        n_atoms: mobile atoms in it.
+        final_ratio: mean over the last fifth of the frames.
+    """
+
+    depth_A: tuple[float, float]
+    n_atoms: int
+    final_ratio: float
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,8 @@ class CrystalOrder:
         n_atoms: atoms looked at.
         replica: which replica this is, from 1: the worst one.
         n_replicas: replicas looked at.
+        layers: the same by depth, from the interface to the held atoms: a slab that melts from its face differs from
+            one that has no order anywhere.
     """
 
     time_ps: NDArray[np.float64]
@@ -56,6 +75,7 @@ class CrystalOrder:
     n_atoms: int
     replica: int = 1
     n_replicas: int = 1
+    layers: tuple[LayerOrder, ...] = ()
 
     @property
     def built_final_ratio(self) -> float:
@@ -83,10 +103,12 @@ class CrystalOrder:
         lost = self.verdict == "lost"
         limit = f"beyond {LOST_LIMIT:.2f} there is no crystal" if lost else f"up to {CRYSTAL_LIMIT:.2f} is a crystal"
         which = f", in replica {self.replica}, the worst of {self.n_replicas}" if self.n_replicas > 1 else ""
+        by_depth = ", ".join(f"{layer.final_ratio:.2f}" for layer in self.layers)
+        layers = f"; by depth, every {LAYER_A:g} Å from the interface on: {by_depth}" if self.layers else ""
         numbers = (
             f"its atoms are {self.built_final_ratio:.2f} neighbour distances from the sites they were built on{which}; "
             f"the relaxation moved them by {self.relaxation_ratio:.2f}, dynamics by {self.relaxed_final_ratio:.2f} "
-            f"({limit})"
+            f"({limit}){layers}"
         )
         return f"{_VERDICTS[self.verdict]}: {numbers}."
 
@@ -104,6 +126,7 @@ class CrystalOrder:
             "atoms": self.n_atoms,
             "replica": self.replica,
             "replicas": self.n_replicas,
+            "layers": [asdict(layer) for layer in self.layers],
             "verdict": self.verdict,
             "sentence": self.sentence,
         }
@@ -120,8 +143,8 @@ def compute_crystal_order(
 ) -> CrystalOrder:
     """How far the alloy's atoms are from their sites, away from the interface and from the cores.
 
-    δ(t) = √⟨|r(t) − r₀ − drift|²⟩ / d over alloy atoms that were built deeper than the interface region, outside the
-    core columns, and are not held fixed; r₀ once as built and once as relaxed.
+    δ(t) = √⟨|r(t) − r₀ − drift|²⟩ / d over alloy atoms that were built deeper than 6 Å (in a thin slab: in the lower
+    half), outside the core columns, and are not held fixed; r₀ once as built and once as relaxed.
 
     Args:
         universe: trajectory with unwrapped positions and regions.
@@ -144,17 +167,23 @@ def compute_crystal_order(
     universe.trajectory[0]
     cell = np.asarray(universe.trajectory.ts.triclinic_dimensions, dtype=float)
     regions = np.asarray(universe.atoms.segids, dtype=str)
+    inside, depths = find_inside(built, regions=regions, cell_A=cell, geometry=geometry)
     deep = find_deep_atoms(built, regions=regions, cell_A=cell, geometry=geometry)
     # A relaxation may have put an atom into another image of the cell.
     moved = find_mic(relaxed - built, cell)[0]
     moved -= moved[find_deep_third(built, regions=regions, geometry=geometry)].mean(axis=0)
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=relaxed, frames=frames)
-    times, from_built, from_relaxed = [], [], []
+    in_layer = (depths / LAYER_A).astype(int)
+    layers = [inside & (in_layer == number) for number in range(int(in_layer[inside].max()) + 1)]
+    layers = [mask for mask in layers if mask.any()]
+    times, from_built, from_relaxed, by_layer = [], [], [], []
     for timestep, shift in zip(iterate_frames(universe, frames=frames), drift, strict=True):
-        offset = np.asarray(timestep.positions[deep], dtype=float) - relaxed[deep] - shift
+        offset = (np.asarray(timestep.positions, dtype=float) - relaxed - shift) / neighbour_distance_A
+        from_site = offset + moved / neighbour_distance_A
         times.append(float(timestep.time))
-        from_relaxed.append(_root_mean_square(offset) / neighbour_distance_A)
-        from_built.append(_root_mean_square(offset + moved[deep]) / neighbour_distance_A)
+        from_relaxed.append(_root_mean_square(offset[deep]))
+        from_built.append(_root_mean_square(from_site[deep]))
+        by_layer.append([_root_mean_square(from_site[mask]) for mask in layers])
     return CrystalOrder(
         time_ps=np.array(times),
         ratio=np.array(from_built),
@@ -162,6 +191,14 @@ def compute_crystal_order(
         relaxation_ratio=_root_mean_square(moved[deep]) / neighbour_distance_A,
         neighbour_distance_A=neighbour_distance_A,
         n_atoms=int(deep.sum()),
+        layers=tuple(
+            LayerOrder(
+                (LAYER_A * float(in_layer[mask][0]), LAYER_A * float(in_layer[mask][0] + 1)),
+                int(mask.sum()),
+                _average_end(series),
+            )
+            for mask, series in zip(layers, np.array(by_layer).T, strict=True)
+        ),
     )
 
 
@@ -188,7 +225,9 @@ def compute_neighbour_distance(atoms: Atoms) -> float:
 def find_deep_atoms(
     positions_A: ArrayLike, *, regions: ArrayLike, cell_A: ArrayLike, geometry: ContactGeometry
 ) -> NDArray[np.bool_]:
-    """Which atoms are the inside of the alloy: mobile, below the interface region, outside the core columns.
+    """Which atoms tell whether the alloy is a crystal: mobile, outside the core columns, 6 Å deep or deeper.
+
+    In a slab that is thinner than twice that, its lower half. The choice hangs on no setting of the analysis.
 
     Args:
         positions_A: shape (n_atoms, 3), in Å.
@@ -202,18 +241,39 @@ def find_deep_atoms(
     Raises:
         InputError: if there is no such atom.
     """
+    inside, depths = find_inside(positions_A, regions=regions, cell_A=cell_A, geometry=geometry)
+    deep: NDArray[np.bool_] = inside & (depths > min(DEEP_A, float(depths[inside].max()) / 2))
+    return deep
+
+
+def find_inside(
+    positions_A: ArrayLike, *, regions: ArrayLike, cell_A: ArrayLike, geometry: ContactGeometry
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which atoms are mobile, of the alloy, below the interface and outside the core columns; and the depth of each.
+
+    Args:
+        positions_A: shape (n_atoms, 3), in Å.
+        regions: region of each atom.
+        cell_A: cell vectors as rows, shape (3, 3), in Å.
+        geometry: interface and core columns.
+
+    Returns:
+        Mask and depths, both of shape (n_atoms,); depths in Å.
+
+    Raises:
+        InputError: if there is no such atom.
+    """
     positions, cell = np.asarray(positions_A, dtype=float), np.asarray(cell_A, dtype=float)
     depths = geometry.compute_depths(positions[:, 2], height_A=float(cell[2, 2]))
-    mobile = np.asarray(regions) == "alloy"
-    deep: NDArray[np.bool_] = (
-        mobile & (depths > geometry.interface_width_A) & ~geometry.near_core(positions, cell_A=cell)
+    inside: NDArray[np.bool_] = (
+        (np.asarray(regions) == "alloy") & (depths > 0) & ~geometry.near_core(positions, cell_A=cell)
     )
-    if not deep.any():
+    if not inside.any():
         raise InputError(
-            f"no mobile alloy atom is deeper than {geometry.interface_width_A:g} Å and outside the core columns; "
-            "make the alloy thicker, or the anchor, the interface width or the core radius smaller"
+            "no mobile alloy atom lies below the interface and outside the core columns; make the alloy thicker, or "
+            "the anchor or the core radius smaller"
         )
-    return deep
+    return inside, depths
 
 
 def judge_ratio(ratio: float) -> Verdict:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -55,6 +57,23 @@ def test_what_happens_at_the_interface_and_in_the_cores_does_not_count() -> None
     assert ratios[1] == pytest.approx(ratios[0], rel=1e-6)
 
 
+def test_the_order_is_told_by_depth_and_hangs_on_no_width_of_the_interface() -> None:
+    universe, atoms = build_run(spread_A=0.2, stirred=True)
+    orders = [
+        compute_crystal_order(
+            universe,
+            geometry=replace(GEOMETRY, interface_width_A=width_A),
+            built_A=atoms.positions,
+            neighbour_distance_A=4.0,
+        )
+        for width_A in (6.0, 30.0)
+    ]
+    assert orders[0].to_json() == orders[1].to_json()
+    layers = orders[0].layers
+    assert [layer.depth_A[0] for layer in layers[:3]] == [6.0, 9.0, 12.0]  # planes are 6, 10, 14 Å deep
+    assert sum(layer.n_atoms for layer in layers) > orders[0].n_atoms
+
+
 def test_verdicts_follow_the_limits() -> None:
     assert [judge_ratio(ratio) for ratio in (0.05, 0.12, 0.13, 0.20, 0.21)] == [
         "crystal",
@@ -75,8 +94,8 @@ def test_a_molten_alloy_is_named() -> None:
 
 def test_a_slab_without_an_inside_is_refused() -> None:
     universe, atoms = build_run(spread_A=0.1)
-    thin = ContactGeometry(40.0, 0.0, lines_A=(), interface_width_A=60.0)
-    with pytest.raises(InputError, match="deeper than 60 Å"):
+    thin = ContactGeometry(40.0, 0.0, lines_A=((20.0, 20.0),), core_radius_A=60.0)
+    with pytest.raises(InputError, match="no mobile alloy atom"):
         compute_crystal_order(universe, geometry=thin, built_A=atoms.positions, neighbour_distance_A=4.0)
 
 
