@@ -1,7 +1,7 @@
 """Energy of a reaction from the energies of its species, refused where the sum would mean nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from structures.errors import InputError
@@ -67,6 +67,8 @@ class ReactionEnergy:
         unchecked: parameters whose error was not estimated.
         deformation_eV: part of ΔE that it costs to bend the reactants into the shape that they have in the product;
             None if they were computed in their own shape.
+        counterpoise_eV: part of ΔE that takes out what the parts of a product gain from each other's orbitals; None
+            where there is nothing to correct.
     """
 
     reaction: str
@@ -76,6 +78,7 @@ class ReactionEnergy:
     errors: tuple[NumericalError, ...] = ()
     unchecked: tuple[str, ...] = ()
     deformation_eV: float | None = None
+    counterpoise_eV: float | None = None
 
     @property
     def uncertainty_eV(self) -> float | None:
@@ -108,6 +111,7 @@ class ReactionEnergy:
             "uncertainty_eV": self.uncertainty_eV,
             "dispersion_eV": self.dispersion_eV,
             "deformation_eV": self.deformation_eV,
+            "counterpoise_eV": self.counterpoise_eV,
             "errors": [
                 {"name": e.name, "change": e.change, "energy_eV": e.energy_eV, "shift_eV": e.shift_eV}
                 for e in self.errors
@@ -250,15 +254,29 @@ def join_steps(
     energy_eV = sum(step.energy_eV for step in steps.values()) + electrons * (electron_eV or 0.0)
     dispersions = [step.dispersion_eV for step in steps.values()]
     known = [part for part in dispersions if part is not None]
-    bending = steps.get("deformation")
+    bending, correction = steps.get("deformation"), steps.get("counterpoise")
     return ReactionEnergy(
         reaction=reaction.text,
         statement=reaction.statement,
         energy_eV=energy_eV,
         dispersion_eV=sum(known) if len(known) == len(dispersions) else None,
-        errors=tuple(
-            replace(error, energy_eV=energy_eV + error.shift_eV) for step in steps.values() for error in step.errors
-        ),
+        errors=join_errors([error for step in steps.values() for error in step.errors], energy_eV=energy_eV),
         unchecked=tuple(dict.fromkeys(name for step in steps.values() for name in step.unchecked)),
         deformation_eV=None if bending is None else bending.energy_eV,
+        counterpoise_eV=None if correction is None else correction.energy_eV,
+    )
+
+
+def join_errors(errors: Sequence[NumericalError], *, energy_eV: float) -> tuple[NumericalError, ...]:
+    """The errors of a whole from those of its steps: where steps change one parameter in one way, their shifts add.
+
+    Args:
+        errors: of all steps.
+        energy_eV: of the whole.
+    """
+    shifts: dict[tuple[str, str], float] = {}
+    for error in errors:
+        shifts[error.name, error.change] = shifts.get((error.name, error.change), 0.0) + error.shift_eV
+    return tuple(
+        NumericalError(name, change, energy_eV + shift_eV, shift_eV) for (name, change), shift_eV in shifts.items()
     )

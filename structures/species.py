@@ -16,6 +16,7 @@ from ase import Atoms
 from structures.checks import compute_smallest_distance
 from structures.errors import InputError, SetupError
 from structures.files import read_structure
+from structures.ghosts import find_ghosts
 from structures.species_library import LIBRARY, BuiltIn, spread_moments
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class Species:
 
     @property
     def n_electrons(self) -> int:
-        """Electrons of the neutral atoms less the charge."""
-        return int(self.atoms.numbers.sum()) - self.charge
+        """Electrons of the neutral atoms less the charge; ghosts have none."""
+        return int(self.atoms.numbers[~find_ghosts(self.atoms)].sum()) - self.charge
 
 
 def describe_built_in() -> dict[str, str]:

@@ -91,7 +91,7 @@ def build_observables(
             term.name: describe_species(term.species, found=found, name=term.name)
             for steps in found.steps
             for step in steps
-            if step.kind != "deformation"
+            if step.kind not in ("deformation", "counterpoise")
             for term in step.terms
         },
     }
@@ -121,6 +121,9 @@ def describe_reaction(
     }
     if energy.dispersion_eV is not None:
         document["dispersion"] = build_quantity(energy.dispersion_eV, unit="eV", method="part of ΔE from D3")
+    if energy.counterpoise_eV is not None:
+        words = "part of ΔE: what the parts gain from each other's orbitals, taken out (Boys and Bernardi)"
+        document["counterpoise"] = build_quantity(energy.counterpoise_eV, unit="eV", method=words)
     costs = {name: cost for step in steps for name, cost in compute_deformations(step, found=found).items()}
     for name, (cost_eV, words) in costs.items():
         document.setdefault("deformation", {})[name] = build_quantity(cost_eV, unit="eV", method=words)

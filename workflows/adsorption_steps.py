@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from structures.ghosts import make_ghosts
 from structures.reaction import Reaction
 from structures.species import ELECTRON, Species
 from workflows.adsorption_cells import (
@@ -22,6 +23,7 @@ from workflows.adsorption_species import list_slabs, neutralise, parse_reactions
 from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 
 SLAB_ANALYSES = ("hirshfeld", "potential")
+GHOSTLY = ("gpaw", "pyscf")  # calculators that know atoms without nuclei
 FROM_CODE = {"bader": "density", "density-difference": "density", "density-of-states": "density-of-states"}
 
 
@@ -56,6 +58,7 @@ class Term:
         frame: the product that it lies in; None if it stands by itself.
         part: its atoms in the frame.
         analyses: what is written beside its energy.
+        has_ghosts: whether the other atoms of the frame bring their orbitals.
     """
 
     name: str
@@ -64,13 +67,15 @@ class Term:
     frame: Species | None = None
     part: slice | None = None
     analyses: tuple[str, ...] = ()
+    has_ghosts: bool = False
 
     def place(self, cell: Cell, *, less_vacuum_A: float = 0.0) -> Species:
         """In the cell of its step: by itself, or where it lies in the product."""
         if self.frame is None or self.part is None:
             return cell.place(self.species, less_vacuum_A=less_vacuum_A)
-        placed = cell.place(self.frame, less_vacuum_A=less_vacuum_A)
-        return replace(self.species, atoms=placed.atoms[self.part])
+        placed = cell.place(self.frame, less_vacuum_A=less_vacuum_A).atoms
+        own = make_ghosts(placed, real=self.part) if self.has_ghosts else placed[self.part]
+        return replace(self.species, atoms=own)
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Step:
     """A part of ΔE that is a sum of energies by one method.
 
     Attributes:
-        kind: joining, sum, deformation, adsorption, charging or shapes.
+        kind: joining, sum, deformation, adsorption, charging, counterpoise or shapes.
         terms: what is summed.
         cells: variant's name → the cell of all its energies.
         settings: of the calculator that differ from those of the run.
@@ -183,7 +188,8 @@ def list_steps(
     ]
     joining = replace(open_step, kind="joining", terms=(*terms, Term(product.name, product, 1, analyses=analyses)))
     bending = build_deformation_step(fragments, config=config, settings=settings, species=species, start=before)
-    return [joining, *([bending] if bending.terms else [])]
+    correction = build_counterpoise_step(terms, {product.name: 1}, step=joining, config=config, settings=settings)
+    return [joining, *(step for step in (bending, correction) if step.terms)]
 
 
 def list_all_steps(
@@ -252,6 +258,41 @@ def build_deformation_step(
     return Step("deformation", tuple(terms), cells=cells, settings=base, checks=checks)
 
 
+def build_counterpoise_step(
+    parts: Sequence[Term],
+    numbers: Mapping[str, int],
+    *,
+    step: Step,
+    config: TfsiAdsorptionConfig,
+    settings: Mapping[str, Any],
+) -> Step:
+    """What parts gain from the orbitals of each other, which the whole has and they alone have not.
+
+    Each part is computed where it lies in the whole, without and with the other's orbitals; the difference is no
+    bond and is taken out. With plane waves or a grid there is nothing to correct, and the step has no terms.
+
+    Args:
+        parts: terms that lie in a whole, without ghosts.
+        numbers: how often each whole counts in ΔE.
+        step: whose cells and settings it has; a check of the basis holds for it too.
+        config: of the run.
+        settings: of the calculator, all of them.
+
+    Source: Boys & Bernardi 1970, 10.1080/00268977000101561.
+    """
+    terms = []
+    if config.calculator.name in GHOSTLY and {**settings, **step.settings}.get("mode", "lcao") == "lcao":
+        for part in parts:
+            number = numbers[part.frame.name] if part.frame is not None else 0
+            whole = replace(part.species, name=f"{part.name}, in its basis")
+            terms += [
+                replace(part, number=number),
+                replace(part, name=whole.name, species=whole, number=-number, analyses=(), has_ghosts=True),
+            ]
+    checks = tuple(check for check in step.checks if "basis" in check.settings)
+    return replace(step, kind="counterpoise", terms=tuple(terms), checks=checks, unchecked=())
+
+
 def find_fragments(reaction: Reaction, *, species: Mapping[str, Species]) -> list[Fragment]:
     """The reactants as parts of the only product: their atoms in its order, one after the other, all of them together.
 
@@ -288,7 +329,7 @@ def list_slab_steps(
     checks, unchecked = list_slab_checks(config, name=slabs[0], settings={**settings, **own})
     cell = build_slab_cell(first.atoms)
     host = slabs[0].rsplit(ON, maxsplit=1)[-1]
-    terms, charging, shapes = [], [], []
+    terms, charging, shapes = list[Term](), list[Term](), list[Term]()
     for name, number in reaction.coefficients.items():
         if name == ELECTRON:
             continue
@@ -307,6 +348,10 @@ def list_slab_steps(
     ]
     if charging:
         steps.append(build_open_step("charging", charging, config=config, settings=settings, start=start))
+    numbers = {name: number for name, number in reaction.coefficients.items() if ON in name}
+    correction = build_counterpoise_step(shapes, numbers, step=steps[0], config=config, settings=settings)
+    if correction.terms:
+        steps.append(correction)
     if shapes:
         steps.append(Step("shapes", tuple(shapes), cells={"": cell}, settings=own, counts=False))
     return steps

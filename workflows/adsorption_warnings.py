@@ -34,7 +34,10 @@ def collect_warnings(
         if uncertainty is None or uncertainty > RESOLVED_EV:
             warnings.append(ResultWarning("amber", f"{reaction.reaction}: {reaction.verdict}."))
     if settings.get("mode") == "lcao":
-        text = "Atomic orbitals bind too strongly by tenths of an eV, and no counterpoise correction is made."
+        text = (
+            "Atomic orbitals: what parts gain from each other's orbitals is taken out (counterpoise), what the basis "
+            "lacks is not; that may be tenths of an eV."
+        )
         warnings.append(ResultWarning("amber", text))
     for search in found.searches.values():
         warnings += judge_search(search)

@@ -42,8 +42,9 @@ from workflows.preflight import (
 )
 from workflows.recipes.gap_scan import GapScanSettings
 
-# Atom-steps a second on one core, for the estimate of a plan; measured in docs/performance.md.
-SPEED = {"pod": 5.0e4, "lammps": 2.0e5, "chgnet": 1.2e3, "ase": 1.0e3}
+# Atom-steps a second on one core, for the estimate of a plan. pod and chgnet: at 2000 atoms, docs/performance.md;
+# a pair style or an ASE calculator of one's own: guessed.
+SPEED = {"pod": 4.5e4, "lammps": 2.0e5, "chgnet": 7.5e2, "ase": 1.0e3}
 _BYTES_PER_ATOM_AND_FRAME, _BYTES_PER_ATOM_AND_SEGMENT = 12, 250
 
 

@@ -167,10 +167,12 @@ def add_crystal_order(directory: Path, *, results: Path) -> dict[str, Any]:
     if any(used.get(role) != card["sha256"][name] for role, name in FILES_BY_ROLE.items()):
         raise InputError(f"{results}: the run was made with another potential than {card['name']} in {directory}.")
     repeats = " × ".join(str(number) for number in run["config"]["structure"]["repeats"])
+    given = {name: run["config"]["structure"].get(f"{name}_A") for name in ("a", "c")}
+    lattice = "".join(f", {name} = {length_A:g} Å" for name, length_A in given.items() if length_A is not None)
     seen = {entry["system"]: entry for entry in card.get("crystal_order") or ()}
     for case, observables in run["observables"]["cases"].items():
         order = observables["crystal_order"]
-        system = f"{run['system']['alloy']['name']} slab of {repeats} cells under potassium, {case}"
+        system = f"{run['system']['alloy']['name']} slab of {repeats} cells{lattice} under potassium, {case}"
         seen[system] = {
             "system": system,
             "elements": sorted(Formula(run["system"]["alloy"]["formula"]).count()),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.reaction_energy import (
+    ReactionEnergy,
     SpeciesEnergy,
     build_reaction_energy,
     check_one_method,
@@ -118,3 +119,17 @@ def test_steps_add_up_with_their_errors_and_the_electron() -> None:
         join_steps(reaction, steps={"adsorption": binding, "charging": charging})
     bent = build_reaction_energy(parse_reaction("A -> B"), energies={"A": energy(0.0), "B": energy(0.2)})
     assert join_steps(parse_reaction("A -> B"), steps={"deformation": bent}).deformation_eV == pytest.approx(0.2)
+
+
+def test_one_parameter_changed_in_two_steps_is_one_error() -> None:
+    reaction = parse_reaction("A -> B")
+
+    def step(difference_eV: float, *, worse_eV: float) -> ReactionEnergy:
+        energies, worse = ({"A": energy(0.0), "B": energy(value)} for value in (difference_eV, worse_eV))
+        return build_reaction_energy(reaction, energies=energies, variants=[("basis", "smaller", worse)])
+
+    found = join_steps(reaction, steps={"joining": step(-6.0, worse_eV=-6.3), "counterpoise": step(0.1, worse_eV=0.35)})
+    assert found.energy_eV == pytest.approx(-5.9, rel=1e-12)
+    assert found.counterpoise_eV == pytest.approx(0.1, rel=1e-12)
+    assert [error.shift_eV for error in found.errors] == pytest.approx([-0.05], rel=1e-9)
+    assert found.errors[0].energy_eV == pytest.approx(-5.95, rel=1e-12)

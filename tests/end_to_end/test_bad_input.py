@@ -113,6 +113,14 @@ FACTORY = ("calculator.name=ase", "calculator.potential=ase.calculators.lj:Lenna
             ("dynamics.temperature_K=300", "dynamics.limits.temperature_K=310"),
             ("limits.temperature_K is 310, needs at least", "fluctuates", "limits.temperature_K: 4"),
         ),
+        (
+            ("dynamics.thermostat_damping_fs=0.1",),
+            ("thermostat_damping_fs is 0.1, needs 10 time steps (30 fs)", ": 100"),
+        ),
+        (
+            ("dynamics.thermostat_damping_fs=1e9",),
+            ("to the length of the run (12000 fs)", "thermostat_damping_fs: 100"),
+        ),
         (("dynamics.timestep_fs=0.003",), ("timestep_fs is 0.003, needs 0.1 to 20 fs (fs, not ps)", "timestep_fs: 3")),
         (
             ("dynamics.start_temperature_K=500",),

@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.build import fcc111
 
 from structures.errors import InputError
+from structures.ghosts import find_ghosts
 from structures.reaction import Reaction, parse_reaction
 from structures.species import Species
 from workflows.adsorption_cells import list_open_checks
@@ -67,6 +68,41 @@ def test_joined_reactants_are_computed_where_they_lie_in_the_product() -> None:
     assert all((part.atoms.cell.array == product.cell.array).all() for part in parts)
     smaller = placed["LiOH2+, box check"].atoms
     assert (smaller.cell.lengths() < product.cell.lengths()).all()
+
+
+def test_in_orbitals_each_part_is_computed_in_the_basis_of_the_whole_too() -> None:
+    steps = steps_of(JOINING, mode="lcao")
+    assert list(steps) == ["joining", "deformation", "counterpoise"]
+    correction = steps["counterpoise"]
+    numbers = {term.name: term.number for term in correction.terms}
+    assert numbers == {
+        "Li+ in LiOH2+": 1,
+        "Li+ in LiOH2+, in its basis": -1,
+        "H2O in LiOH2+": 1,
+        "H2O in LiOH2+, in its basis": -1,
+    }
+    energies = correction.list_energies()
+    whole = energies["H2O in LiOH2+, in its basis"].species
+    assert find_ghosts(whole.atoms).tolist() == [False, False, False, True]
+    assert (whole.n_electrons, whole.charge) == (10, 0)
+    # Those without ghosts are those of the joining: computed once.
+    joined = steps["joining"].list_energies()
+    np.testing.assert_array_equal(
+        energies["Li+ in LiOH2+"].species.atoms.positions, joined["Li+ in LiOH2+"].species.atoms.positions
+    )
+    assert energies["Li+ in LiOH2+"].analyses == joined["Li+ in LiOH2+"].analyses
+
+
+def test_on_a_slab_in_orbitals_substrate_and_adsorbate_are_corrected() -> None:
+    steps = steps_of(parse_reaction("Cu(111) + Li -> Li@Cu(111)"), mode="lcao")
+    assert list(steps) == ["adsorption", "counterpoise", "shapes"]
+    ghosts = {name: find_ghosts(one.species.atoms).sum() for name, one in steps["counterpoise"].list_energies().items()}
+    assert ghosts == {
+        "Li as in Li@Cu(111)": 0,
+        "Li as in Li@Cu(111), in its basis": len(SLAB),
+        "Cu(111) as in Li@Cu(111)": 0,
+        "Cu(111) as in Li@Cu(111), in its basis": 1,
+    }
 
 
 def test_bending_costs_what_its_two_shapes_differ_in() -> None:

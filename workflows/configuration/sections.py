@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FS_PER_PS = 1000.0
 SHORTEST_TIMESTEP_FS = 0.1
+SHORTEST_DAMPING_STEPS = 10
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -119,6 +120,19 @@ class DynamicsSection(ConfigModel):
             raise ValueError(
                 f"timestep_fs is {self.timestep_fs:g}, needs {SHORTEST_TIMESTEP_FS:g} to 20 fs (fs, not ps). "
                 "Set it, e.g. timestep_fs: 3."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_damping(self) -> Self:
+        """A thermostat that is quicker than the integrator blows up; one slower than the run is none."""
+        shortest_fs = SHORTEST_DAMPING_STEPS * self.timestep_fs
+        longest_fs = max(FS_PER_PS, FS_PER_PS * (self.heat_ps + self.equilibrate_ps + self.production_ps))
+        if not shortest_fs <= self.thermostat_damping_fs <= longest_fs:
+            raise ValueError(
+                f"thermostat_damping_fs is {self.thermostat_damping_fs:g}, needs {SHORTEST_DAMPING_STEPS} time steps "
+                f"({shortest_fs:g} fs) to the length of the run ({longest_fs:g} fs). Set it, e.g. "
+                f"thermostat_damping_fs: {max(100.0, shortest_fs):g}."
             )
         return self
 

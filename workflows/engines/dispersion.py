@@ -1,11 +1,14 @@
 """D3 dispersion beside a density functional: its energy is kept apart, since it is part of the answer."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
+import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
+from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
 from ase.calculators.mixing import SumCalculator
+
+from structures.ghosts import find_ghosts
 
 
 def add_dispersion(calculator: BaseCalculator, *, settings: Mapping[str, Any]) -> BaseCalculator:
@@ -18,7 +21,35 @@ def add_dispersion(calculator: BaseCalculator, *, settings: Mapping[str, Any]) -
         return calculator
     from dftd3.ase import DFTD3
 
-    return SumCalculator([calculator, DFTD3(method=settings["xc"], damping=settings["dispersion"])])
+    d3 = DFTD3(method=settings["xc"], damping=settings["dispersion"])
+    return SumCalculator([calculator, RealAtomsCalculator(d3)])
+
+
+class RealAtomsCalculator(Calculator):
+    """A calculator that sees no ghosts; the forces on them are zero."""
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012 (as ASE declares it)
+
+    def __init__(self, calculator: BaseCalculator) -> None:
+        """Take the calculator of the real atoms."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.calculator = calculator
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Energy and forces of the real atoms."""
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        whole = cast("Atoms", self.atoms)
+        is_real = ~find_ghosts(whole)
+        real = whole[is_real]
+        real.calc = self.calculator
+        forces = np.zeros((len(whole), 3))
+        forces[is_real] = real.get_forces(apply_constraint=False)
+        self.results = {"energy": float(real.get_potential_energy()), "forces": forces}
 
 
 def split_dispersion(atoms: Atoms) -> tuple[float, float | None]:

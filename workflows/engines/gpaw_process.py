@@ -13,6 +13,7 @@ from gpaw import __version__ as gpaw_version
 from gpaw.analyse.hirshfeld import HirshfeldPartitioning
 
 from structures.box import GRID_MULTIPLE
+from structures.ghosts import find_ghosts
 from workflows.engines.dispersion import add_dispersion, split_dispersion
 from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
 from workflows.engines.electronic_relaxation import explain_unrelaxed, relax_atoms, write_final
@@ -53,10 +54,12 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
     else:
         arguments["mode"] = settings["mode"]
         arguments["gpts"] = find_grid(atoms, spacing_A=settings["spacing_A"])
-    if settings.get("hubbard_U_eV"):
-        arguments["setups"] = {
-            element: f":{find_shell(element)},{value_eV}" for element, value_eV in settings["hubbard_U_eV"].items()
-        }
+    shells = {
+        element: f":{find_shell(element)},{value_eV}" for element, value_eV in settings.get("hubbard_U_eV", {}).items()
+    }
+    ghosts = {int(index): "ghost" for index in np.flatnonzero(find_ghosts(atoms))}
+    if shells or ghosts:
+        arguments["setups"] = {**shells, **ghosts}
     if settings["mode"] == "lcao":
         arguments["basis"] = settings["basis"]
     if atoms.pbc.any():
@@ -107,7 +110,8 @@ def set_start_spins(atoms: Atoms, *, multiplicity: int) -> None:
     if moments.any() and np.isclose(abs(moments.sum()), unpaired, atol=1e-3):
         atoms.set_initial_magnetic_moments(moments * (np.sign(np.round(moments.sum(), 3)) or 1))
     elif unpaired or moments.any():
-        atoms.set_initial_magnetic_moments(np.full(len(atoms), unpaired / len(atoms)))
+        is_real = ~find_ghosts(atoms)
+        atoms.set_initial_magnetic_moments(np.where(is_real, unpaired / is_real.sum(), 0.0))
 
 
 def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
@@ -142,7 +146,8 @@ def describe(
     """What a converged calculation found."""
     settings = request.settings
     is_polarised = has_spins(request, atoms=atoms)
-    charges = HirshfeldPartitioning(calculator).get_charges() if not atoms.pbc.any() else None
+    has_charges = not atoms.pbc.any() and not find_ghosts(atoms).any()
+    charges = HirshfeldPartitioning(calculator).get_charges() if has_charges else None
     homo_eV, lumo_eV = calculator.get_homo_lumo()
     gap_eV = float(lumo_eV - homo_eV)
     energy_eV, dispersion_eV = split_dispersion(atoms)
@@ -169,7 +174,7 @@ def describe(
             "k_points": list(settings["k_points"]) if atoms.pbc.any() else None,
             "smearing_eV": settings["smearing_eV"],
             "hubbard_U_eV": settings.get("hubbard_U_eV") or None,
-            "setups": {setup.symbol: setup.fingerprint for setup in calculator.setups},
+            "setups": {setup.symbol: setup.fingerprint for setup in calculator.setups if setup.type != "ghost"},
         },
         n_scf=int(calculator.get_number_of_iterations()),
         helped=helped,

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from ase import Atoms, units
@@ -11,6 +11,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from pyscf import __version__ as pyscf_version
 from pyscf import dft, gto
 
+from structures.ghosts import find_ghosts
 from workflows.engines.dispersion import add_dispersion, split_dispersion
 from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
 from workflows.engines.electronic_relaxation import explain_unrelaxed, relax_atoms, write_final
@@ -45,9 +46,13 @@ class PyscfCalculator(Calculator):
             ScfError: if the SCF does not converge, also with second-order steps.
         """
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        settings, geometry = self.request.settings, Atoms(self.atoms)
+        settings, geometry = self.request.settings, cast("Atoms", self.atoms)
+        names = [
+            f"ghost-{symbol}" if is_ghost else symbol
+            for symbol, is_ghost in zip(geometry.symbols, find_ghosts(geometry), strict=True)
+        ]
         molecule = gto.M(
-            atom=list(zip(geometry.symbols, geometry.positions, strict=True)),
+            atom=list(zip(names, geometry.positions, strict=True)),
             basis=settings["basis"],
             charge=self.request.charge,
             spin=self.request.multiplicity - 1,

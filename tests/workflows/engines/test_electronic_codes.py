@@ -1,6 +1,7 @@
 """Real GPAW and PySCF on molecules of two atoms, against each other and against published numbers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from ase import Atoms, units
 
 from structures.box import put_in_box
 from structures.errors import CalculationError, ConvergenceError
+from structures.ghosts import make_ghosts
 from workflows.calculators.electronic import build_electronic_spec
 from workflows.engines import electronic_process
 from workflows.engines.electronic_files import ANSWER_FILE, Answer, Request, write_request
@@ -76,6 +78,25 @@ def test_hydrogen_binds_as_published_for_the_functional(code: str, tmp_path: Pat
     if code == "gpaw":
         assert atom.spins is not None
         assert 0 < atom.spins[0] <= 1
+
+
+@pytest.mark.parametrize(("code", "overrides"), [("gpaw", {"mode": "lcao"}), ("pyscf", {"basis": "def2-svp"})])
+def test_ghosts_bring_orbitals_and_nothing_else(code: str, overrides: dict[str, Any], tmp_path: Path) -> None:
+    water = Atoms("OH2", [(0, 0, 0), (0.96, 0, 0), (-0.24, 0.93, 0)])
+    pair = water + Atoms("F", [(-1.6, -1.6, 0)])
+    alone = compute(code, water, directory=tmp_path / "alone", dispersion="d3bj", **overrides)
+    # Far apart, or where they were: the atoms stay in their places of the box.
+    found = {}
+    for name, distance_A in (("near", 0.0), ("far", 3.0)):
+        whole = pair.copy()
+        whole.positions[3, :2] -= distance_A / np.sqrt(2)
+        ghostly = make_ghosts(whole, real=slice(0, 3))
+        found[name] = compute(code, ghostly, directory=tmp_path / name, dispersion="d3bj", **overrides)
+    energies = {name: answer.energy_eV or 0.0 for name, answer in {**found, "alone": alone}.items()}
+    assert energies["near"] < energies["alone"] - 0.02
+    assert energies["far"] == pytest.approx(energies["alone"], abs=0.02)
+    assert found["near"].dispersion_eV == pytest.approx(alone.dispersion_eV, abs=1e-9)
+    assert found["near"].method.get("setups") == alone.method.get("setups")
 
 
 @pytest.mark.parametrize("mode", ["fd", "lcao"])
