@@ -49,7 +49,9 @@ def describe_geometry(config: TfsiAdsorptionConfig, *, settings: Mapping[str, An
     """Where the geometries are from."""
     if not config.geometry.relax:
         return "Geometries were taken as given."
-    in_plane_waves = f"in plane waves up to {settings.get('cutoff_eV', 0):g} eV in the same box, with periodic images,"
+    in_plane_waves = (
+        f"in plane waves up to {settings.get('cutoff_eV', 0):g} eV in a box of its own, with periodic images,"
+    )
     where = in_plane_waves if settings.get("mode") == "fd" else "with the same method"
     tolerance = f"{config.geometry.force_tolerance_eV_per_A:g} eV/Å"
     return f"Each molecule was relaxed {where} until forces were below {tolerance}."

@@ -69,7 +69,7 @@ def settle_spins(
             settled[name] = start_with(one, arrangement=next(iter(one.starting_moments)))
         if len(one.starting_moments) > 1:
             several[name] = one
-    searches = {name: compare_arrangements(run, one, species=species) for name, one in several.items()}
+    searches = {name: compare_arrangements(run, one) for name, one in several.items()}
     for name, search in searches.items():
         settled[name] = start_with(species[name], arrangement=search.best)
     return settled, searches
@@ -90,9 +90,9 @@ def check_moments_possible(code: str, *, species: Mapping[str, Species]) -> None
             )
 
 
-def compare_arrangements(run: AdsorptionRun, one: Species, *, species: Mapping[str, Species]) -> SpinSearch:
-    """Energies of the arrangements, by the method of relaxations."""
-    cell = find_relaxation_cell(run.config, settings=run.settings, start=species)
+def compare_arrangements(run: AdsorptionRun, one: Species) -> SpinSearch:
+    """Energies of the arrangements, by the method of relaxations, in a box of the species' own."""
+    cell = find_relaxation_cell(run.config, settings=run.settings, start={one.name: one})
     changes = find_relaxation_settings(run.settings)
     calculations = [
         build_calculation(

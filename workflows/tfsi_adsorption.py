@@ -38,8 +38,9 @@ SALT_FILE = "salt.json"
 
 
 def relax_parts(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str, Species]:
-    """Relax each molecule of more than one atom by itself, in the box that all share, and each slab in its cell.
+    """Relax each molecule of more than one atom by itself, in a box of its own, and each slab in its cell.
 
+    A box of its own does not hang on what else is in the run: other runs find the relaxed molecule in the store.
     A real-space grid falsifies forces, since it does not move with the atoms; plane waves do not, and the images and
     the background that they bring hardly bend a molecule. So geometries are found in plane waves.
     """
@@ -53,7 +54,7 @@ def relax_parts(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str,
             cell = build_slab_cell(one.atoms)
             changes = find_slab_settings(run.config, name=name, settings=run.settings, species=species)
         else:
-            cell = find_relaxation_cell(run.config, settings=run.settings, start=species)
+            cell = find_relaxation_cell(run.config, settings=run.settings, start={name: one})
             changes = find_relaxation_settings(run.settings)
         calculations[name] = build_calculation(
             run,

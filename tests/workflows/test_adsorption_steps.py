@@ -1,5 +1,6 @@
 """Which energies a reaction needs, and where its species stand in their cells."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,16 @@ from structures.errors import InputError
 from structures.ghosts import find_ghosts
 from structures.reaction import Reaction, parse_reaction
 from structures.species import Species
+from workflows.adsorption_calculation import AdsorptionRun
 from workflows.adsorption_cells import list_open_checks
 from workflows.adsorption_species import build_all_species
 from workflows.adsorption_steps import Step, find_fragments, list_energies, list_steps
 from workflows.calculators.electronic import build_electronic_spec
 from workflows.configuration.tfsi_adsorption import PRESETS, TfsiAdsorptionConfig
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.key import compute_key
+from workflows.jobs.store import Finished
+from workflows.tfsi_adsorption import open_run_facts, relax_parts
 
 WATER = Atoms("OH2", [(0, 0, 0), (0.96, 0, 0), (-0.24, 0.93, 0)])
 SLAB = fcc111("Cu", (2, 2, 2), vacuum=7.0)
@@ -178,3 +184,21 @@ def test_energies_that_two_steps_share_are_listed_once() -> None:
         for text in ("2 H -> H2",) * 2
     ]
     assert list(list_energies(steps)) == list(list_energies(steps[:1]))
+
+
+def test_a_molecule_is_relaxed_once_for_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[dict[str, str]] = []
+
+    def note(_: AdsorptionRun, calculations: list[Calculation]) -> list[Finished]:
+        keys.append({calculation.label: compute_key(calculation) for calculation in calculations})
+        raise StopIteration
+
+    monkeypatch.setattr(AdsorptionRun, "compute", note)
+    for number, reaction in enumerate(["Li+ + TFSI- -> LiTFSI", "CF3- + e- -> CF2- + F-", "TFSI- + Li -> LiTFSI + e-"]):
+        config = TfsiAdsorptionConfig.model_validate({"reactions": [reaction]}, strict=False)
+        run = open_run_facts(config.model_dump(mode="json"), workdir=str(tmp_path / str(number)), store=str(tmp_path))
+        with pytest.raises(StopIteration):
+            relax_parts(run, species=build_all_species(config))
+    assert keys[0] == keys[2]
+    assert set(keys[0]) == {"relax TFSI-", "relax LiTFSI"}
+    assert set(keys[1]) == {"relax CF3-", "relax CF2-"}
