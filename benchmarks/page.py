@@ -17,6 +17,7 @@ TITLES = {
     "start_up": "From the command to the first engine step, and a calculation that does nothing",
     "rdf_speed": "Radial distribution functions",
     "building_speed": "Building cells",
+    "optimiser_steps": "Steps of a relaxation, from a model Hessian against plain BFGS",
 }
 HEAD = """# Measured speeds
 

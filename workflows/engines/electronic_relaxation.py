@@ -8,14 +8,15 @@ from ase.optimize import BFGS
 from ase.parallel import world
 
 from workflows.engines.electronic_files import Request
+from workflows.engines.model_hessian import build_model_hessian
 
 FINAL_FILE = "final.extxyz"
 STEPS_FILE = "relaxation.log"
-_LONGEST_STEP_A = 0.1
+_LONGEST_STEP_A = 0.2
 
 
 def relax_atoms(atoms: Atoms, *, request: Request, directory: Path) -> tuple[int, bool | None]:
-    """Relax in place, if it is asked for.
+    """Relax in place, if it is asked for: BFGS from a model of the Hessian.
 
     Returns:
         Steps taken, and whether the forces got below the tolerance; None without a relaxation.
@@ -28,6 +29,7 @@ def relax_atoms(atoms: Atoms, *, request: Request, directory: Path) -> tuple[int
             write_final(atoms, directory=directory)
 
     with BFGS(atoms, logfile=str(directory / STEPS_FILE), maxstep=_LONGEST_STEP_A) as optimiser:
+        optimiser.H0 = build_model_hessian(atoms)
         optimiser.attach(keep)
         converged = optimiser.run(fmax=request.force_tolerance_eV_per_A, steps=request.max_steps)
         return int(optimiser.nsteps), bool(converged)
