@@ -74,12 +74,8 @@ class WorkFunction:
 
 
 def compute_work_function(
-    z_A: NDArray[np.float64],
+    potential: PlanarPotential,
     *,
-    potential_eV: NDArray[np.float64],
-    fermi_eV: float,
-    height_A: float,
-    atoms_z_A: NDArray[np.float64],
     plateau_A: float = 1.0,
     clearance_A: float = 2.0,
     edge_A: float = 0.75,
@@ -90,11 +86,7 @@ def compute_work_function(
     V(vacuum) is the mean over that stretch of the vacuum where the potential varies least.
 
     Args:
-        z_A: heights, ascending, shape (n_z,).
-        potential_eV: potential of an electron, averaged over planes, shape (n_z,).
-        fermi_eV: on the same scale.
-        height_A: of the cell.
-        atoms_z_A: heights of the atoms, which lie within the cell, shape (n_atoms,).
+        potential: of the slab, whose atoms lie within the cell.
         plateau_A: length of the stretch.
         clearance_A: vacuum begins this far from the outermost atom.
         edge_A: left out at both ends of the cell, where plane-wave codes put the step of the dipole correction.
@@ -106,6 +98,8 @@ def compute_work_function(
     Source:
         Dipole correction 10.1103/PhysRevB.59.12301
     """
+    z_A, potential_eV, atoms_z_A = potential.z_A, potential.potential_eV, potential.atoms_z_A
+    height_A, fermi_eV = potential.height_A, potential.fermi_eV
     if z_A.ndim != 1 or z_A.shape != potential_eV.shape or not (np.diff(z_A) > 0).all():
         raise InputError(
             f"heights {z_A.shape} and potentials {potential_eV.shape} must be of one length, heights rising"

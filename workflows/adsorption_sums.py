@@ -104,11 +104,4 @@ def find_host(reaction: Reaction, *, species: Mapping[str, Species]) -> str:
 
 def read_work_function(finished: Finished) -> WorkFunction:
     """Work function from the potential that was stored with the energy of a slab."""
-    potential = read_potential(finished.files["potential"])
-    return compute_work_function(
-        potential.z_A,
-        potential_eV=potential.potential_eV,
-        fermi_eV=potential.fermi_eV,
-        height_A=potential.height_A,
-        atoms_z_A=potential.atoms_z_A,
-    )
+    return compute_work_function(read_potential(finished.files["potential"]))

@@ -1,6 +1,7 @@
 """Potentials across a slab that are known on paper."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +37,10 @@ def build_potential(z_A: NDArray[np.float64], *, edge_step: bool = False) -> NDA
 
 
 def measure(potential_eV: NDArray[np.float64], z_A: NDArray[np.float64], **changes: object) -> WorkFunction:
-    arguments: dict[str, object] = {"fermi_eV": FERMI_EV, "height_A": HEIGHT_A, "atoms_z_A": ATOMS_Z_A}
-    return compute_work_function(z_A, potential_eV=potential_eV, **{**arguments, **changes})  # type: ignore[arg-type]
+    known: dict[str, Any] = {"fermi_eV": FERMI_EV, "height_A": HEIGHT_A, "atoms_z_A": ATOMS_Z_A}
+    of_potential = {name: value for name, value in changes.items() if name in known}
+    others: dict[str, Any] = {name: value for name, value in changes.items() if name not in known}
+    return compute_work_function(PlanarPotential(z_A, potential_eV, **(known | of_potential)), **others)
 
 
 @pytest.mark.parametrize("n_points", [80, 200, 1000])

@@ -160,6 +160,7 @@ def test_an_adsorbate_on_a_slab_from_its_poses_to_its_pictures(folder: Path) -> 
         (["species.H.fil=h.xyz"], "species.H.fil is not a known key"),
         (["species.X.smiles=CO"], "species.X is in none of the reactions"),
         (["calculator.overrides={basis: none-such}"], "which PySCF does not have for H"),
+        (["calculator={name: gpaw, overrides: {hubbard_U_eV: {Li: 2}}}"], "hubbard_U_eV names Li, which has outer s"),
         (["calculator.overrides={xc: PBF}"], "calculator.overrides.xc is 'PBF'"),
         (["calculator.name=gpow"], "calculator.name"),
         (["calculator.name=gpaw", "geometry.vacuum_A=1.5"], "needs at least 1 Å left"),

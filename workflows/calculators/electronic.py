@@ -20,6 +20,7 @@ from workflows.calculators.written_settings import (
     HubbardU,
     VaspSettings,
 )
+from workflows.engines.written_inputs import find_hubbard_shell
 from workflows.installation import find_missing_modules, install_command
 
 EXTRA = "dft"
@@ -185,6 +186,8 @@ def build_electronic_spec(name: str, *, protocol: str, overrides: Mapping[str, A
             f"calculator.overrides.{where} is {first['input']!r}: {first['msg'].lower()}. Set it, or leave it out "
             f"for the value of the protocol {protocol}."
         ) from error
+    for element in getattr(settings, "hubbard_U_eV", {}):
+        find_hubbard_shell(element)
     return CalculatorSpec(name, overrides=settings.model_dump(mode="json"))
 
 

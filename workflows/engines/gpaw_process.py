@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers
 from ase.parallel import parprint, world
 from gpaw import GPAW, KohnShamConvergenceError, Mixer, MixerSum
 from gpaw import __version__ as gpaw_version
@@ -18,6 +17,7 @@ from workflows.engines.dispersion import add_dispersion, split_dispersion
 from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
 from workflows.engines.electronic_relaxation import explain_unrelaxed, relax_atoms, write_final
 from workflows.engines.gpaw_analyses import write_analyses
+from workflows.engines.written_inputs import find_hubbard_shell
 
 _MAX_ITERATIONS = 150
 _MONOPOLE_TO_QUADRUPOLE = 9
@@ -55,7 +55,8 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
         arguments["mode"] = settings["mode"]
         arguments["gpts"] = find_grid(atoms, spacing_A=settings["spacing_A"])
     shells = {
-        element: f":{find_shell(element)},{value_eV}" for element, value_eV in settings.get("hubbard_U_eV", {}).items()
+        element: f":{find_hubbard_shell(element)[1]},{value_eV}"
+        for element, value_eV in settings.get("hubbard_U_eV", {}).items()
     }
     ghosts = {int(index): "ghost" for index in np.flatnonzero(find_ghosts(atoms))}
     if shells or ghosts:
@@ -81,15 +82,6 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
             "moment_corrections": 9,
         }
     return arguments
-
-
-def find_shell(element: str) -> str:
-    """The open shell that a Hubbard U is put on: f of f elements, d of transition metals, else p."""
-    number = atomic_numbers[element]
-    if 57 <= number <= 71 or 89 <= number <= 103:  # noqa: PLR2004 (La–Lu, Ac–Lr)
-        return "f"
-    is_transition_metal = any(first <= number <= last for first, last in ((21, 30), (39, 48), (72, 80)))
-    return "d" if is_transition_metal else "p"
 
 
 def has_spins(request: Request, *, atoms: Atoms) -> bool:

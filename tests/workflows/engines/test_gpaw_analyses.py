@@ -75,14 +75,7 @@ def partition(density: ElectronDensity) -> BaderCharges:
 
 
 def measure_work_function(directory: Path) -> WorkFunction:
-    potential = read_potential(directory / "potential.npz")
-    return compute_work_function(
-        potential.z_A,
-        potential_eV=potential.potential_eV,
-        fermi_eV=potential.fermi_eV,
-        height_A=potential.height_A,
-        atoms_z_A=potential.atoms_z_A,
-    )
+    return compute_work_function(read_potential(directory / "potential.npz"))
 
 
 def build_lithium_slab(n_layers: int, *, hydrogen: bool = False) -> Atoms:
