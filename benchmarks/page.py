@@ -17,6 +17,8 @@ TITLES = {
     "start_up": "From the command to the first engine step, and a calculation that does nothing",
     "rdf_speed": "Radial distribution functions",
     "building_speed": "Building cells",
+    "adsorption_overhead": "Time of an adsorption run outside the electronic-structure code",
+    "gpaw_ranks": "GPAW on two ranks against one",
     "optimiser_steps": "Steps of a relaxation, from a model Hessian against plain BFGS",
 }
 HEAD = """# Measured speeds
