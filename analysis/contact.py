@@ -15,7 +15,7 @@ from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_co
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
-from analysis.headline import ALL_ATOMS, CORE_COLUMNS, judge_gain
+from analysis.headline import ALL_ATOMS, CORE_COLUMNS, START, judge_gain
 from analysis.penetration import (
     DEFAULT_AREAL_DENSITY_PER_NM2,
     Penetration,
@@ -185,13 +185,22 @@ def share_cutoffs(cases: Mapping[str, ContactCase]) -> dict[str, ContactCase]:
     return shared
 
 
-def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, temperature_K: float) -> Contrast:
+def compare_contact_cases(
+    dislocation: ContactCase,
+    *,
+    control: ContactCase,
+    temperature_K: float,
+    scope: str = "",
+    doubts: Sequence[str] = (),
+) -> Contrast:
     """Contrast of the depth gained in the core columns, which are the same columns in both cases.
 
     Args:
         dislocation: case with a dislocation.
         control: same cell without.
         temperature_K: temperature of both, in K.
+        scope: what the replicas have in common, e.g. "for this decoration".
+        doubts: why the numbers are no result about dislocations.
 
     Returns:
         The contrast; of the depth gained by all atoms if the columns of a case hold none.
@@ -214,15 +223,21 @@ def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, tem
         where_control="in the same columns of the control" if in_core else "in the control",
         region=CORE_COLUMNS if in_core else ALL_ATOMS,
         note="" if tracked or not in_core else "the cores were not tracked",
+        scope=scope,
+        doubts=doubts,
     )
 
 
-def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
+def describe_contact_case(
+    case: ContactCase, *, temperature_K: float, scope: str = "", doubts: Sequence[str] = ()
+) -> str:
     """What a case alone says: the depth that all its atoms gained, in a sentence, with what would give it an error bar.
 
     Args:
         case: the case.
         temperature_K: its temperature, in K.
+        scope: what the replicas have in common, e.g. "for this decoration".
+        doubts: why this is no depth in the crystal.
 
     Returns:
         The sentence.
@@ -230,10 +245,10 @@ def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
     times, gain = case.penetration.time_ps, compute_gain(case.penetration.total)
     sentence = (
         f"Potassium went {show_depth(gain)} deeper ({case.label}, {ALL_ATOMS}) within "
-        f"{float(times[-1] - times[0]):.4g} ps of first contact ({count_replicas(case.n_replicas)}, "
-        f"{temperature_K:.4g} K)."
+        f"{float(times[-1] - times[0]):.4g} ps from {START} on{f', {scope}' if scope else ''} "
+        f"({count_replicas(case.n_replicas)}, {temperature_K:.4g} K)."
     )
-    doubt = judge_gain(n_replicas=gain.n_independent, low=gain.low, high=gain.high)
+    doubt = judge_gain(n_replicas=gain.n_independent, low=gain.low, high=gain.high, doubts=doubts)
     return f"{sentence} {doubt}".rstrip()
 
 

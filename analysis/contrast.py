@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
-from analysis.headline import ALL_ATOMS
+from analysis.headline import ALL_ATOMS, START, state_doubts
 from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
 from structures.errors import InputError
 
@@ -20,7 +20,7 @@ _DECIMALS = 2
 
 @dataclass(frozen=True)
 class Contrast:
-    """Depths that two cases gained since first contact, compared over replicas.
+    """Depths that two cases gained since the relaxed cell, compared over replicas.
 
     Gains are given to 0.01 Å, and so is their difference.
 
@@ -32,9 +32,10 @@ class Contrast:
         elsewhere_gain: gain outside the core columns in the same runs as `dislocation_gain`, in Å; None if not known.
         depths: final depths with the dislocation and of the control, in Å; None if not known.
         n_replicas: replicas of the case that has fewer.
-        resolved: at least five replicas, and the interval of the difference excludes zero.
+        resolved: at least five replicas, the interval of the difference excludes zero, and nothing speaks against it.
         sentence: the answer in one sentence, with what would resolve it.
         region: whose depths these are, see `analysis.headline`.
+        doubts: why the numbers are no result about dislocations, however many replicas there are.
     """
 
     difference: Quantity
@@ -47,6 +48,7 @@ class Contrast:
     resolved: bool
     sentence: str
     region: str
+    doubts: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The contrast as JSON values; estimate, low and high are those of the difference."""
@@ -55,10 +57,11 @@ class Contrast:
             "low": self.difference.low,
             "high": self.difference.high,
             "unit": "Å",
-            "quantity": "difference of the depths gained since first contact",
+            "quantity": f"difference of the depths gained since {START}",
             "region": self.region,
             "n_replicas": self.n_replicas,
             "resolved": self.resolved,
+            "doubts": list(self.doubts),
             "sentence": self.sentence,
             "difference_A": self.difference.to_json(),
             "ratio": None if self.ratio is None else self.ratio.to_json(),
@@ -83,8 +86,10 @@ def compute_contrast(
     where_control: str = "in the same columns of the control",
     region: str = ALL_ATOMS,
     note: str = "",
+    scope: str = "",
+    doubts: Sequence[str] = (),
 ) -> Contrast:
-    """Compare the depths that replicas with a dislocation and their control gained since first contact.
+    """Compare the depths that replicas with a dislocation and their control gained since the relaxed cell.
 
     The interval of the difference is Welch's (unequal variances); that of the ratio is Welch's for the logarithms,
     which needs every gain above zero.
@@ -101,9 +106,11 @@ def compute_contrast(
         where_control: where that of the control was taken.
         region: whose depths these are, see `analysis.headline`.
         note: what else a reader of the sentence must know.
+        scope: what the replicas have in common, so that the answer is about it alone, e.g. "for this decoration".
+        doubts: why the numbers are no result about dislocations, e.g. "the alloy has lost its crystal order".
 
     Returns:
-        The contrast; with fewer than five replicas it is never resolved.
+        The contrast; with fewer than five replicas or with a doubt it is never resolved.
 
     Raises:
         InputError: if a case has no replicas or a depth is not finite.
@@ -117,19 +124,23 @@ def compute_contrast(
     elsewhere = None if elsewhere_A is None else _round(compute_replica_mean(elsewhere_A, unit="Å"))
     n_replicas = min(with_line.size, without.size)
     _, low, high = _welch(with_line, without)
-    resolved = bool(n_replicas >= MIN_REPLICAS and low is not None and high is not None and (low > 0 or high < 0))
+    excludes_zero = low is not None and high is not None and (low > 0 or high < 0)
+    resolved = bool(excludes_zero and n_replicas >= MIN_REPLICAS and not doubts)
     verdict = "resolved" if resolved else "not resolved"
     difference = _build_difference(with_line, without, gains=gains, verdict=verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
     beside = "" if elsewhere is None else f", {show_depth(elsewhere)} elsewhere in the same run"
     facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
-    tail = "" if resolved else f" {_advise(with_line, without, n_replicas=n_replicas, low=low, high=high)}"
+    advice = "" if resolved else _advise(with_line, without, n_replicas=n_replicas, low=low, high=high)
     sentence = (
         f"{species_name} went {show_depth(gains[0])} deeper {where}{beside} and {show_depth(gains[1])} {where_control} "
-        f"within {time_ps:.4g} ps of first contact ({facts}): {_describe(difference, ratio=ratio)}.{tail}"
-    )
+        f"within {time_ps:.4g} ps from {START} on{f', {scope}' if scope else ''} ({facts}): "
+        f"{_describe(difference, ratio=ratio)}. {state_doubts(doubts) or advice}"
+    ).rstrip()
     depths = None if depths_A is None else _average(depths_A)
-    return Contrast(difference, ratio, gains[0], gains[1], elsewhere, depths, n_replicas, resolved, sentence, region)
+    return Contrast(
+        difference, ratio, gains[0], gains[1], elsewhere, depths, n_replicas, resolved, sentence, region, tuple(doubts)
+    )
 
 
 def _round(gain: Quantity) -> Quantity:

@@ -49,7 +49,7 @@ class DepthSeries:
 
     @property
     def gain_A(self) -> NDArray[np.float64]:
-        """Depth at the end less that in the first frame, one a replica, in Å: what came after the first contact."""
+        """Depth at the end less that in the first frame, the relaxed cell; one a replica, in Å."""
         return np.asarray(self.final_A - self.depth_A[:, 0])
 
     def to_json(self) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def compute_final_depth(series: DepthSeries) -> Quantity:
 
 
 def compute_gain(series: DepthSeries) -> Quantity:
-    """Depth gained since the first contact: the last tenth of the time less the first frame, interval over replicas."""
+    """Depth gained since the relaxed cell: the last tenth of the time less the first frame, interval over replicas."""
     return _average(series.gain_A, method="last tenth of the time less the first frame")
 
 

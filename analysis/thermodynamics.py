@@ -77,7 +77,7 @@ def read_thermodynamics(paths: Sequence[Path]) -> Thermodynamics:
 
 
 def compute_energy_released(runs: Sequence[Thermodynamics]) -> Quantity:
-    """Energy that a reaction sets free from first contact to the end.
+    """Energy that a reaction sets free from the start of dynamics to the end.
 
     Q = U(0) − (U − K), the last two averaged over the last tenth of the rows: in a solid, vibrations hold as much
     potential as kinetic energy (equipartition), and the start is at rest in a minimum.
@@ -99,7 +99,7 @@ def compute_energy_released(runs: Sequence[Thermodynamics]) -> Quantity:
         last = max(1, round(_FINAL_SHARE * potential.size))
         released.append(float(potential[0] - (potential - kinetic)[-last:].mean()))
     mean = compute_replica_mean(released, unit="eV")
-    method = f"fall of the potential energy from first contact on, less that of vibrations; {mean.method}"
+    method = f"fall of the potential energy from the relaxed cell on, less that of vibrations; {mean.method}"
     return replace(mean, method=method)
 
 

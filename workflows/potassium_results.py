@@ -57,12 +57,13 @@ from workflows.potassium_cells import (
     name_alloy,
 )
 from workflows.potassium_run import CaseData, RunFacts
-from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
+from workflows.potassium_warnings import collect_warnings, find_doubts, judge_orders, judge_temperatures
 from workflows.published import is_published, note_published
 from workflows.references import collect_references
 
 _GUARD_FRAMES = 20
 _MEV_PER_EV = 1000.0
+DECORATION = "for this decoration"
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
 
 
@@ -110,7 +111,9 @@ def publish_results(
     cases = share_cutoffs({case: analyse_case(run, case=case, data=part) for case, part in data.items()})
     orders = {case: measure_order(part) for case, part in data.items()}
     temperatures = {case: measure_temperatures(run.config.dynamics, data=part) for case, part in data.items()}
-    observables = build_observables(run, cases=cases, orders=orders)
+    part = data[next(iter(data))]
+    alloy = part.relaxed.symbols[part.relaxed.arrays["region"] != "potassium"]
+    observables = build_observables(run, cases=cases, orders=orders, is_decorated=len(set(alloy)) > 1)
     for case, found in temperatures.items():
         times_ps = data[case].segment_ends_ps
         observables["cases"][case]["region_temperatures"] = summarise_region_temperatures(found, time_ps=times_ps)
@@ -118,7 +121,7 @@ def publish_results(
         flow="potassium-diffusion",
         status="completed",
         config=describe_config(run),
-        system=describe_sides(run.config, atoms=data[next(iter(data))].relaxed)
+        system=describe_sides(run.config, atoms=part.relaxed)
         | describe_system(data, gap_A=gap_A, proof=proof)
         | describe_potential(run.config.calculator),
         observables=build_json_value(observables),
@@ -139,8 +142,7 @@ def publish_results(
     write_tables(results, directory=run.workdir)
     write_trajectories(run, data=data)
     report_path = write_report(results, viewer=build_viewer(run, data=data, cases=cases), directory=run.workdir)
-    structure = data[next(iter(data))].relaxed
-    catalogue.record(results, structure=structure, results_path=results_path, directory=run.store.root / "catalogue")
+    catalogue.record(results, structure=part.relaxed, results_path=results_path, directory=run.store.root / "catalogue")
     making = describe_making(run, gap_A=gap_A, relaxed=relaxed, proof=proof, dynamics=dynamics)
     note_published(run.workdir, made_from=making)
     return str(observables["answer"]), report_path
@@ -158,7 +160,7 @@ def write_trajectories(run: RunFacts, *, data: Mapping[str, CaseData]) -> None:
 def collect_cases(
     run: RunFacts, *, gap_A: float, relaxed: Mapping[str, str], dynamics: Mapping[str, Sequence[str]]
 ) -> dict[str, CaseData]:
-    """Open the trajectories, from the first contact on, and what belongs to them."""
+    """Open the trajectories, from the relaxed cell on, and what belongs to them."""
     cells = build_cells(run.config, gap_A=gap_A)
     geometries = build_geometries(run.config, cells=cells)
     data = {}
@@ -213,18 +215,22 @@ def check_guard(run: RunFacts, *, data: CaseData) -> dict[str, Any] | None:
 
 
 def build_observables(
-    run: RunFacts, *, cases: Mapping[str, ContactCase], orders: Mapping[str, CrystalOrder]
+    run: RunFacts, *, cases: Mapping[str, ContactCase], orders: Mapping[str, CrystalOrder], is_decorated: bool
 ) -> dict[str, Any]:
-    """The observables of `results.json`."""
+    """The observables of `results.json`; of an alloy that is decorated at random, replicas share the decoration."""
+    chosen: dict[str, Any] = {
+        "temperature_K": run.config.dynamics.temperature_K,
+        "scope": DECORATION if is_decorated else "",
+        "doubts": (doubts := find_doubts(cases, orders=orders)),
+    }
     observables: dict[str, Any] = {
         "cases": {case: {**part.to_json(), "crystal_order": orders[case].to_json()} for case, part in cases.items()}
     }
-    temperature_K = run.config.dynamics.temperature_K
     if {DISLOCATION, CONTROL} <= set(cases):
-        contrast = compare_contact_cases(cases[DISLOCATION], control=cases[CONTROL], temperature_K=temperature_K)
+        contrast = compare_contact_cases(cases[DISLOCATION], control=cases[CONTROL], **chosen)
         return observables | {"answer": contrast.sentence, "contrast": contrast.to_json()}
     (case,) = cases.values()
-    return observables | {"answer": describe_contact_case(case, temperature_K=temperature_K)}
+    return observables | {"answer": describe_contact_case(case, **chosen), "doubts": list(doubts)}
 
 
 def describe_config(run: RunFacts) -> dict[str, Any]:

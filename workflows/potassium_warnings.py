@@ -16,6 +16,8 @@ _CIRCUITS = (
     "mapped onto the perfect crystal it fails to close by the Burgers vector b of what it goes around."
 )
 
+_CORES_GONE = {"unclear": "the cores cannot be told", "annihilates": "the cores have annihilated"}
+
 
 def judge_orders(orders: Mapping[str, CrystalOrder]) -> list[ResultWarning]:
     """What is left to say of crystals that are none, and of dislocations in them if there were any."""
@@ -28,6 +30,23 @@ def judge_orders(orders: Mapping[str, CrystalOrder]) -> list[ResultWarning]:
         elif order.verdict == "disordering":
             warnings.append(ResultWarning("amber", text))
     return warnings
+
+
+def find_doubts(cases: Mapping[str, ContactCase], *, orders: Mapping[str, CrystalOrder]) -> tuple[str, ...]:
+    """Why the depths of a run are no result about its crystal and dislocations, however many replicas there are."""
+    lost = [case for case, order in orders.items() if order.verdict == "lost"]
+    left = [case for case, part in cases.items() if part.guard is not None and not part.guard["trustworthy"]]
+    found = [
+        f"{what}{'' if len(names) == len(cases) else f' ({names[0]})'}"
+        for what, names in (
+            ("the alloy has lost its crystal order", lost),
+            ("the potential has left the domain it was trained in", left),
+        )
+        if names
+    ]
+    verdicts = {part.core.verdict for part in cases.values() if part.core is not None}
+    found += [words for verdict, words in _CORES_GONE.items() if verdict in verdicts]
+    return tuple(found)
 
 
 def judge_temperatures(found: Mapping[str, RegionTemperature], *, case: str, thermostat: str) -> list[ResultWarning]:

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.headline import find_answer, find_comparisons, find_final_depths, judge_gain, name_depth
+from analysis.headline import (
+    START,
+    find_answer,
+    find_comparisons,
+    find_final_depths,
+    judge_gain,
+    name_depth,
+    name_verdict,
+)
 from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import (
     ABSENT,
@@ -45,7 +53,7 @@ def build_answer(results: Results) -> str:
         return answer
     depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
     if depths:
-        sentence = f"Potassium went deeper by {join_words(depths)} since first contact."
+        sentence = f"Potassium went deeper by {join_words(depths)} since {START}."
         return " ".join([sentence, *dict.fromkeys(filter(None, _judge_gains(results)))])
     return f"The flow {results.flow} is {results.status}; it reports no number to sum up."
 
@@ -63,6 +71,7 @@ def build_tiles(results: Results) -> list[Tile]:
         )
         for number, (name, reaction) in enumerate(reactions.items())
     ]
+    verdict = name_verdict(contrast)
     # Beside a contrast it is the contrast that is resolved or not.
     doubts = [""] * len(find_final_depths(results.observables)) if contrast else _judge_gains(results)
     tiles += [
@@ -74,9 +83,8 @@ def build_tiles(results: Results) -> list[Tile]:
         )
         for number, (label, quantity) in enumerate(find_final_depths(results.observables))
     ]
-    resolved = "resolved" if contrast.get("resolved") else "not resolved"
     tiles += [
-        Tile(label=f"{name}, {resolved}", value=format_quantity(quantity), note=_note(quantity), case=None)
+        Tile(label=f"{name}, {verdict}", value=format_quantity(quantity), note=_note(quantity), case=None)
         for name, quantity in find_comparisons(contrast)
     ]
     return tiles
@@ -85,7 +93,12 @@ def build_tiles(results: Results) -> list[Tile]:
 def _judge_gains(results: Results) -> list[str]:
     """Why the gain of each case alone is not told from zero."""
     return [
-        judge_gain(n_replicas=quantity.get("n_independent"), low=quantity.get("low"), high=quantity.get("high"))
+        judge_gain(
+            n_replicas=quantity.get("n_independent"),
+            low=quantity.get("low"),
+            high=quantity.get("high"),
+            doubts=results.observables.get("doubts") or (),
+        )
         for _, quantity in find_final_depths(results.observables)
     ]
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from analysis.headline import state_doubts
 from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import format_number
 from analysis.results import Results
@@ -145,6 +146,8 @@ def _check_core(core: dict[str, Any], *, label: str) -> TrustItem:
 def _check_contrast(contrast: object) -> list[TrustItem]:
     if not isinstance(contrast, dict):
         return []
+    if doubts := contrast.get("doubts"):
+        return [TrustItem("red", "Contrast", state_doubts(doubts))]
     n_replicas = contrast.get("n_replicas")
     if contrast.get("resolved"):
         return [TrustItem("green", "Contrast", f"Resolved with {n_replicas} replicas a case.")]

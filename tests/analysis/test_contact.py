@@ -112,7 +112,8 @@ def test_unclear_cores_are_named_in_the_sentence() -> None:
     case = analyse("dislocation")
     assert case.core is not None
     lost = replace(case, core=replace(case.core, verdict="unclear"))
-    found = compare_contact_cases(lost, control=analyse("control"), temperature_K=300)
+    found = compare_contact_cases(lost, control=analyse("control"), temperature_K=300, doubts=("it melted",))
+    assert found.sentence.endswith("Not a result about dislocations: it melted.")
     assert "(2 replicas, 300 K; the cores were not tracked)" in found.sentence
 
 
@@ -132,9 +133,12 @@ def test_a_case_alone_says_depth_time_temperature_and_replicas() -> None:
     gain = case.penetration.to_json()["gain"]
     assert describe_contact_case(case, temperature_K=50) == (
         f"Potassium went {gain['value']:.2f} ± {gain['uncertainty']:.2f} Å deeper (control, all K) within "
-        f"{case.penetration.time_ps[-1]:.4g} ps of first contact (2 replicas, 50 K). "
+        f"{case.penetration.time_ps[-1]:.4g} ps from the relaxed cell on (2 replicas, 50 K). "
         "Not resolved: fewer than 5 replicas."
     )
+    doubted = describe_contact_case(case, temperature_K=50, scope="for this decoration", doubts=("it melted",))
+    assert "on, for this decoration (2 replicas, 50 K). Not a depth in the crystal: it melted." in doubted
+    assert "replicas." not in doubted
 
 
 def test_case_without_replicas_is_refused() -> None:

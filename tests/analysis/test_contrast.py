@@ -30,8 +30,8 @@ def test_sentence_gives_numbers_interval_and_replicas() -> None:
     sentence = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).sentence
     assert sentence == (
         "Potassium went 14.20 ± 1.81 Å deeper in the core columns and 6.30 ± 1.79 Å in the same columns of the control "
-        "within 10 ps of first contact (5 replicas, 300 K): the difference to the control is 7.90 Å, 95 % interval "
-        "5.78 to 10.02 Å; ratio of geometric means 2.29, 95 % interval 1.73 to 3.03."
+        "within 10 ps from the relaxed cell on (5 replicas, 300 K): the difference to the control is 7.90 Å, 95 % "
+        "interval 5.78 to 10.02 Å; ratio of geometric means 2.29, 95 % interval 1.73 to 3.03."
     )
 
 
@@ -47,7 +47,7 @@ def test_sentence_says_what_happened_elsewhere_and_that_cores_were_not_tracked()
     )
     assert found.sentence.startswith(
         "Potassium went 3.10 Å deeper in the core columns, 3.80 Å elsewhere in the same run and 1.40 Å in the same "
-        "columns of the control within 12 ps of first contact (1 replica, 50 K; the cores were not tracked): "
+        "columns of the control within 12 ps from the relaxed cell on (1 replica, 50 K; the cores were not tracked): "
         "the difference to the control is 1.70 Å"
     )
     values = found.to_json()
@@ -82,6 +82,26 @@ def test_few_replicas_are_never_resolved() -> None:
     assert not single.resolved
     assert "1 replica, 300 K" in single.sentence
     assert "one replica has no error bar. Run at least 5 replicas" in single.sentence
+
+
+def test_a_doubt_leaves_nothing_resolved_and_asks_for_no_replicas() -> None:
+    doubts = ("the alloy has lost its crystal order", "the cores cannot be told")
+    for deep, shallow in ((DEEP, SHALLOW), (DEEP[:1], SHALLOW[:1])):
+        found = compute_contrast(deep, control_A=shallow, time_ps=10, temperature_K=300, doubts=doubts)
+        assert not found.resolved
+        assert found.difference.verdict == "not resolved"
+        assert found.sentence.endswith(
+            ". Not a result about dislocations: the alloy has lost its crystal order; the cores cannot be told."
+        )
+        assert "would tell" not in found.sentence
+        assert "Run at least" not in found.sentence
+        assert found.to_json()["doubts"] == list(doubts)
+    assert compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).to_json()["doubts"] == []
+
+
+def test_the_sentence_says_what_the_answer_is_about() -> None:
+    found = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300, scope="for this decoration")
+    assert "from the relaxed cell on, for this decoration (5 replicas, 300 K)" in found.sentence
 
 
 def test_overlapping_depths_say_what_would_resolve_them() -> None:

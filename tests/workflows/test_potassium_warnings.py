@@ -1,6 +1,9 @@
 """What a reader is warned of follows from what was run."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.store import Finished, Store
 from workflows.potassium_run import RunFacts
-from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
+from workflows.potassium_warnings import collect_warnings, find_doubts, judge_orders, judge_temperatures
 
 
 def make_order(ratio: float) -> CrystalOrder:
@@ -32,6 +35,32 @@ def test_dislocations_are_spoken_of_where_there_are_some(cases: tuple[str, ...],
 def test_a_crystal_on_its_way_out_is_told_softly() -> None:
     (warning,) = judge_orders({"control": make_order(0.15)})
     assert (warning.severity, warning.text) == ("amber", f"Control: {make_order(0.15).sentence}")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What of a case is judged."""
+
+    core: SimpleNamespace | None = None
+    guard: dict[str, Any] | None = None
+
+
+def test_a_run_in_which_the_question_was_lost_gives_its_reasons() -> None:
+    good = {"dislocation": Judged(SimpleNamespace(verdict="stays"), {"trustworthy": True}), "control": Judged()}
+    crystal, lost = make_order(0.1), make_order(0.3)
+    assert find_doubts(good, orders=dict.fromkeys(good, crystal)) == ()  # type: ignore[arg-type]
+    assert find_doubts(good, orders=dict.fromkeys(good, lost)) == (  # type: ignore[arg-type]
+        "the alloy has lost its crystal order",
+    )
+    bad = {
+        "dislocation": Judged(SimpleNamespace(verdict="unclear")),
+        "control": Judged(None, {"trustworthy": False}),
+    }
+    assert find_doubts(bad, orders={"dislocation": lost, "control": crystal}) == (  # type: ignore[arg-type]
+        "the alloy has lost its crystal order (dislocation)",
+        "the potential has left the domain it was trained in (control)",
+        "the cores cannot be told",
+    )
 
 
 def test_a_break_in_the_dynamics_is_told(tmp_path: Path) -> None:

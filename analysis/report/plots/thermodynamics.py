@@ -22,7 +22,7 @@ class Conservation:
     """What the conserved quantity is judged by.
 
     Attributes:
-        from_ps: end of heating, which does work on the atoms; time 0 is first contact.
+        from_ps: end of heating, which does work on the atoms; time 0 is the relaxed cell.
         n_atoms: atoms of the system; None if not known.
         limit_eV_per_atom: drift at which a run stops; None if not known.
     """

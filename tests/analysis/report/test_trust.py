@@ -80,6 +80,15 @@ def test_unresolved_contrast_and_unsettled_depth_are_amber(
     assert [item.title for item in trust.items if item.level == "amber"] == ["Convergence, control"]
 
 
+def test_a_doubted_contrast_is_red_and_asks_for_no_replicas(make_results: Callable[..., Results]) -> None:
+    results = make_results(resolved=False)
+    contrast = results.observables["contrast"] | {"doubts": ["the alloy has lost its crystal order"]}
+    items = compute_trust(replace(results, observables=results.observables | {"contrast": contrast})).items
+    (item,) = [item for item in items if item.title == "Contrast"]
+    text = "Not a result about dislocations: the alloy has lost its crystal order."
+    assert (item.level, item.text) == ("red", text)
+
+
 def test_what_a_warning_tells_is_not_told_twice(clean: Results) -> None:
     core = clean.observables["cases"]["dislocation"]["core"] | {"verdict": "glides", "sentence": "A core glides: 9 Å."}
     results = replace(
