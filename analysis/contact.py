@@ -193,7 +193,7 @@ def compare_contact_cases(
     scope: str = "",
     doubts: Sequence[str] = (),
 ) -> Contrast:
-    """Contrast of the depth gained in the core columns, which are the same columns in both cases.
+    """Contrast of the growth of the depth in the core columns, which are the same columns in both cases.
 
     Args:
         dislocation: case with a dislocation.
@@ -244,7 +244,7 @@ def describe_contact_case(
     """
     times, gain = case.penetration.time_ps, compute_gain(case.penetration.total)
     sentence = (
-        f"Potassium went {show_depth(gain)} deeper ({case.label}, {ALL_ATOMS}) within "
+        f"The depth of potassium grew by {show_depth(gain)} ({case.label}, {ALL_ATOMS}) within "
         f"{float(times[-1] - times[0]):.4g} ps from {START} on{f', {scope}' if scope else ''} "
         f"({count_replicas(case.n_replicas)}, {temperature_K:.4g} K)."
     )

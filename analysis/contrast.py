@@ -1,4 +1,4 @@
-"""Dislocation against control: how much deeper, by how many times, and whether that is resolved."""
+"""Dislocation against control: how much more the depth grew, by how many times, and whether that is resolved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +20,9 @@ _DECIMALS = 2
 
 @dataclass(frozen=True)
 class Contrast:
-    """Depths that two cases gained since the relaxed cell, compared over replicas.
+    """By how much the depth grew in two cases since the relaxed cell, compared over replicas.
 
+    The depth is that beyond which a given number of atoms lie on each nm²; its gain is no path of single atoms.
     Gains are given to 0.01 Å, and so is their difference.
 
     Attributes:
@@ -81,7 +82,7 @@ def compute_contrast(
     temperature_K: float,
     elsewhere_A: ArrayLike | None = None,
     depths_A: tuple[ArrayLike, ArrayLike] | None = None,
-    species_name: str = "Potassium",
+    species_name: str = "potassium",
     where: str = "in the core columns",
     where_control: str = "in the same columns of the control",
     region: str = ALL_ATOMS,
@@ -129,12 +130,12 @@ def compute_contrast(
     verdict = "resolved" if resolved else "not resolved"
     difference = _build_difference(with_line, without, gains=gains, verdict=verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
-    beside = "" if elsewhere is None else f", {show_depth(elsewhere)} elsewhere in the same run"
+    beside = "" if elsewhere is None else f", elsewhere in the same run by {show_depth(elsewhere)}"
     facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
     advice = "" if resolved else _advise(with_line, without, n_replicas=n_replicas, low=low, high=high)
     sentence = (
-        f"{species_name} went {show_depth(gains[0])} deeper {where}{beside} and {show_depth(gains[1])} {where_control} "
-        f"within {time_ps:.4g} ps from {START} on{f', {scope}' if scope else ''} ({facts}): "
+        f"The depth of {species_name} {where} grew by {show_depth(gains[0])}{beside} and {where_control} by "
+        f"{show_depth(gains[1])} within {time_ps:.4g} ps from {START} on{f', {scope}' if scope else ''} ({facts}): "
         f"{_describe(difference, ratio=ratio)}. {state_doubts(doubts) or advice}"
     ).rstrip()
     depths = None if depths_A is None else _average(depths_A)

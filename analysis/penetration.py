@@ -1,7 +1,8 @@
-"""How deep a metal's atoms have gone into an alloy: over time, along the core and in the crystal.
+"""Depth of a metal's atoms in an alloy: over time, in the columns about the cores and in the crystal.
 
 The depth is that beyond which a given number of atoms lie on each nm² of the interface. So it does not depend on how
-thick the metal is, and columns about the cores and the crystal between them, of other areas, are measured alike.
+thick the metal is, and columns about the cores and the crystal between them, of other areas, are measured alike. Its
+change is no path of atoms: one that comes into a column from beside it counts as well.
 """
 
 from collections.abc import Sequence

@@ -53,7 +53,7 @@ def build_answer(results: Results) -> str:
         return answer
     depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
     if depths:
-        sentence = f"Potassium went deeper by {join_words(depths)} since {START}."
+        sentence = f"The depth of potassium grew by {join_words(depths)} since {START}."
         return " ".join([sentence, *dict.fromkeys(filter(None, _judge_gains(results)))])
     return f"The flow {results.flow} is {results.status}; it reports no number to sum up."
 

@@ -100,10 +100,9 @@ def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:
     found = compare_contact_cases(analyse("dislocation"), control=analyse("control"), temperature_K=300)
     assert found.difference.value == pytest.approx(1.0 * (N_FRAMES - 1), rel=0.25)
     assert not found.resolved
-    assert found.sentence.startswith("Potassium went")
-    assert "deeper in the core columns, " in found.sentence
-    assert " elsewhere in the same run and " in found.sentence
-    assert "in the same columns of the control" in found.sentence
+    assert found.sentence.startswith("The depth of potassium in the core columns grew by ")
+    assert ", elsewhere in the same run by " in found.sentence
+    assert " and in the same columns of the control by " in found.sentence
     assert found.to_json()["region"] == "core columns"
     assert "(2 replicas, 300 K)" in found.sentence
 
@@ -132,7 +131,7 @@ def test_a_case_alone_says_depth_time_temperature_and_replicas() -> None:
     case = analyse("control")
     gain = case.penetration.to_json()["gain"]
     assert describe_contact_case(case, temperature_K=50) == (
-        f"Potassium went {gain['value']:.2f} ± {gain['uncertainty']:.2f} Å deeper (control, all K) within "
+        f"The depth of potassium grew by {gain['value']:.2f} ± {gain['uncertainty']:.2f} Å (control, all K) within "
         f"{case.penetration.time_ps[-1]:.4g} ps from the relaxed cell on (2 replicas, 50 K). "
         "Not resolved: fewer than 5 replicas."
     )

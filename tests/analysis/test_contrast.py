@@ -29,9 +29,9 @@ def test_interval_is_welchs() -> None:
 def test_sentence_gives_numbers_interval_and_replicas() -> None:
     sentence = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300).sentence
     assert sentence == (
-        "Potassium went 14.20 ± 1.81 Å deeper in the core columns and 6.30 ± 1.79 Å in the same columns of the control "
-        "within 10 ps from the relaxed cell on (5 replicas, 300 K): the difference to the control is 7.90 Å, 95 % "
-        "interval 5.78 to 10.02 Å; ratio of geometric means 2.29, 95 % interval 1.73 to 3.03."
+        "The depth of potassium in the core columns grew by 14.20 ± 1.81 Å and in the same columns of the control by "
+        "6.30 ± 1.79 Å within 10 ps from the relaxed cell on (5 replicas, 300 K): the difference to the control is "
+        "7.90 Å, 95 % interval 5.78 to 10.02 Å; ratio of geometric means 2.29, 95 % interval 1.73 to 3.03."
     )
 
 
@@ -46,9 +46,9 @@ def test_sentence_says_what_happened_elsewhere_and_that_cores_were_not_tracked()
         note="the cores were not tracked",
     )
     assert found.sentence.startswith(
-        "Potassium went 3.10 Å deeper in the core columns, 3.80 Å elsewhere in the same run and 1.40 Å in the same "
-        "columns of the control within 12 ps from the relaxed cell on (1 replica, 50 K; the cores were not tracked): "
-        "the difference to the control is 1.70 Å"
+        "The depth of potassium in the core columns grew by 3.10 Å, elsewhere in the same run by 3.80 Å and in the "
+        "same columns of the control by 1.40 Å within 12 ps from the relaxed cell on (1 replica, 50 K; the cores were "
+        "not tracked): the difference to the control is 1.70 Å"
     )
     values = found.to_json()
     assert values["elsewhere_gain_A"]["value"] == 3.8
@@ -147,7 +147,7 @@ def test_no_replicas_is_refused() -> None:
 
 def test_minus_signs_in_the_sentence_are_true_ones() -> None:
     found = compute_contrast([-1.51, -1.2], control_A=[0.0, -0.002], time_ps=12, temperature_K=50)
-    assert found.sentence.startswith("Potassium went −1.35")
-    assert "and 0.00 ± 0.01 Å in the same columns" in found.sentence
+    assert found.sentence.startswith("The depth of potassium in the core columns grew by −1.35")
+    assert "and in the same columns of the control by 0.00 ± 0.01 Å within" in found.sentence
     assert "the difference to the control is −1.35 Å, 95 % interval −3" in found.sentence
     assert not re.search(r"-\d", found.sentence)

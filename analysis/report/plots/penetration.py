@@ -1,4 +1,4 @@
-"""How deep the potassium is, over time, and by which way it went."""
+"""How deep the potassium is, over time: all of it, in the columns about the cores and outside them."""
 
 from typing import Any
 
@@ -122,9 +122,9 @@ def _build_region_plot(cases: list[dict[str, Any]]) -> Plot:
     sentence = f"Depth by region, mean over the last tenth — {'; '.join(words)}." if words else "Depth by region."
     return Plot(
         key="penetration-by-region",
-        title="Along the core or through the crystal",
+        title="Depth in the core columns and outside them",
         sentence=sentence,
-        alt=f"Penetration near the cores and in the crystal between them, against time. {sentence}",
+        alt=f"Depth in the columns about the cores and outside them, against time. {sentence}",
         columns=columns,
         figures=tuple(figures),
         chooser="Case",

@@ -188,7 +188,7 @@ def test_the_same_results_give_the_same_page(text: str, make_results: Callable[.
 def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Results]) -> None:
     observables = make_results().observables
     single = Results("x", "completed", observables={"cases": {"control": observables["cases"]["control"]}})
-    assert build_answer(single) == "Potassium went deeper by 7.00 ± 1.80\u202fÅ (control) since the relaxed cell."
+    assert build_answer(single) == "The depth of potassium grew by 7.00 ± 1.80\u202fÅ (control) since the relaxed cell."
     assert build_answer(replace(single, observables={"answer": "It is 42."})) == "It is 42."
     (tile,) = build_tiles(single)
     assert (tile.label, tile.value) == ("control: depth gained, all K", "7.00 ± 1.80\u202fÅ")
