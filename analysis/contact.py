@@ -8,6 +8,7 @@ import numpy as np
 from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.column_gains import ColumnRun, compute_place_null, read_column_run
 from analysis.common_cutoff import find_common_cutoff
 from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
 from analysis.contrast import Contrast, compute_contrast, count_replicas, show_depth
@@ -52,6 +53,7 @@ class ContactCase:
     thermodynamics: Thermodynamics | None
     guard: dict[str, Any] | None
     energy_released: Quantity | None = None
+    columns: tuple[ColumnRun, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The case as JSON values."""
@@ -78,6 +80,7 @@ class _Run:
     msd: MeanSquaredDisplacement
     density_map: DensityMap
     core: CoreTrack | None
+    columns: ColumnRun | None
 
 
 def compute_contact_case(
@@ -152,6 +155,7 @@ def _join_runs(
         thermodynamics=find_worst_thermodynamics(thermodynamics) if thermodynamics else None,
         guard=guard,
         energy_released=compute_energy_released(thermodynamics) if thermodynamics else None,
+        columns=tuple(run.columns for run in runs if run.columns is not None),
     )
 
 
@@ -211,6 +215,11 @@ def compare_contact_cases(
     in_core = len(columns) == len(pair)
     chosen = columns if in_core else [case.penetration.total for case in (dislocation, control)]
     elsewhere = dislocation.penetration.by_region.get("crystal") if in_core else None
+    pair_of_runs = (dislocation.columns, control.columns)
+    density = dislocation.penetration.areal_density_per_nm2
+    place = None
+    if in_core and all(pair_of_runs):
+        place = compute_place_null(pair_of_runs[0], control=pair_of_runs[1], areal_density_per_nm2=density)
     tracked = dislocation.core is None or dislocation.core.verdict != "unclear"
     return compute_contrast(
         chosen[0].gain_A,
@@ -225,6 +234,7 @@ def compare_contact_cases(
         note="" if tracked or not in_core else "the cores were not tracked",
         scope=scope,
         doubts=doubts,
+        place=place,
     )
 
 
@@ -271,6 +281,9 @@ def _analyse_run(
     lines = core.follow_lines if core is not None and core.verdict == "glides" else None
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference_A)
     _, positions = compute_displacements(universe, species=species, drift_A=drift)
+    columns = None
+    if geometry.lines_A:
+        columns = read_column_run(universe, geometry=geometry, drift_A=drift, species=species, lines=lines)
     times = np.array([timestep.time for timestep in universe.trajectory])
     return _Run(
         penetration=compute_penetration(
@@ -287,6 +300,7 @@ def _analyse_run(
             universe, geometry=geometry, species=species, bin_A=map_bin_A, lines=lines, reference_A=reference_A
         ),
         core=core,
+        columns=columns,
     )
 
 

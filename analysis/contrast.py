@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
+from analysis.column_gains import PlaceNull
 from analysis.headline import ALL_ATOMS, START, state_doubts
 from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
 from structures.errors import InputError
@@ -37,6 +38,7 @@ class Contrast:
         sentence: the answer in one sentence, with what would resolve it.
         region: whose depths these are, see `analysis.headline`.
         doubts: why the numbers are no result about dislocations, however many replicas there are.
+        place: the same difference for columns put elsewhere; None if it was not looked for.
     """
 
     difference: Quantity
@@ -50,6 +52,7 @@ class Contrast:
     sentence: str
     region: str
     doubts: tuple[str, ...] = ()
+    place: PlaceNull | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The contrast as JSON values; estimate, low and high are those of the difference."""
@@ -69,6 +72,7 @@ class Contrast:
             "dislocation_gain_A": self.dislocation_gain.to_json(),
             "control_gain_A": self.control_gain.to_json(),
             "elsewhere_gain_A": None if self.elsewhere_gain is None else self.elsewhere_gain.to_json(),
+            **({} if self.place is None else self.place.to_json()),
             "dislocation_depth_A": None if self.depths is None else self.depths[0].to_json(),
             "control_depth_A": None if self.depths is None else self.depths[1].to_json(),
         }
@@ -89,6 +93,7 @@ def compute_contrast(
     note: str = "",
     scope: str = "",
     doubts: Sequence[str] = (),
+    place: PlaceNull | None = None,
 ) -> Contrast:
     """Compare the depths that replicas with a dislocation and their control gained since the relaxed cell.
 
@@ -109,6 +114,7 @@ def compute_contrast(
         note: what else a reader of the sentence must know.
         scope: what the replicas have in common, so that the answer is about it alone, e.g. "for this decoration".
         doubts: why the numbers are no result about dislocations, e.g. "the alloy has lost its crystal order".
+        place: the same difference for columns put elsewhere.
 
     Returns:
         The contrast; with fewer than five replicas or with a doubt it is never resolved.
@@ -136,11 +142,21 @@ def compute_contrast(
     sentence = (
         f"The depth of {species_name} {where} grew by {show_depth(gains[0])}{beside} and {where_control} by "
         f"{show_depth(gains[1])} within {time_ps:.4g} ps from {START} on{f', {scope}' if scope else ''} ({facts}): "
-        f"{_describe(difference, ratio=ratio)}. {state_doubts(doubts) or advice}"
+        f"{_describe(difference, ratio=ratio)}{_describe_place(place)}. {state_doubts(doubts) or advice}"
     ).rstrip()
-    depths = None if depths_A is None else _average(depths_A)
     return Contrast(
-        difference, ratio, gains[0], gains[1], elsewhere, depths, n_replicas, resolved, sentence, region, tuple(doubts)
+        difference=difference,
+        ratio=ratio,
+        dislocation_gain=gains[0],
+        control_gain=gains[1],
+        elsewhere_gain=elsewhere,
+        depths=None if depths_A is None else _average(depths_A),
+        n_replicas=n_replicas,
+        resolved=resolved,
+        sentence=sentence,
+        region=region,
+        doubts=tuple(doubts),
+        place=place,
     )
 
 
@@ -212,6 +228,16 @@ def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
     if ratio.low is None:
         return f"{text}; ratio {ratio.value:.2f}"
     return f"{text}; ratio of geometric means {ratio.value:.2f}, 95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
+
+
+def _describe_place(place: PlaceNull | None) -> str:
+    """What the same columns give where there are no cores."""
+    if place is None:
+        return ""
+    return (
+        f"; columns put elsewhere give {_show(place.place_mean_A)} ± {_show(place.place_spread_A)} Å, "
+        f"{100 * place.place_share:.0f} % of them at least as far from zero"
+    )
 
 
 def _advise(

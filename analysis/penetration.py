@@ -45,7 +45,7 @@ class DepthSeries:
     @property
     def final_A(self) -> NDArray[np.float64]:
         """Mean depth over the last tenth of the time, one a replica, in Å."""
-        last = max(1, round(_FINAL_SHARE * self.depth_A.shape[1]))
+        last = count_final_frames(self.depth_A.shape[1])
         return np.asarray(self.depth_A[:, -last:].mean(axis=1))
 
     @property
@@ -101,6 +101,11 @@ class Penetration:
             "species": self.species,
             "by_region": {name: series.to_json() for name, series in self.by_region.items()},
         }
+
+
+def count_final_frames(n_frames: int) -> int:
+    """Frames of the last tenth of the time: those that a final depth is the mean of."""
+    return max(1, round(_FINAL_SHARE * n_frames))
 
 
 def compute_penetration_depth(depths_A: ArrayLike, *, atoms_beyond: float) -> float:

@@ -14,6 +14,8 @@ LEVELS: tuple[Level, ...] = ("green", "amber", "red")
 WORDS = {"red": "Do not use", "amber": "Read this first", "green": "Checks passed"}
 # A potential whose forces miss by more than this share of their RMS is worth a word.
 LARGEST_FORCE_ERROR_SHARE = 0.15
+# Columns that were put anywhere may be as far from zero as those about the cores in one of twenty places.
+LARGEST_PLACE_SHARE = 0.05
 CORE_LEVELS: dict[str, Level] = {"stays": "green", "annihilates": "red"}
 UNSETTLED = ("not converged", "unconverged", "drifting", "too short", "no plateau", "not resolved", "unclear")
 
@@ -149,6 +151,13 @@ def _check_contrast(contrast: object) -> list[TrustItem]:
     if doubts := contrast.get("doubts"):
         return [TrustItem("red", "Contrast", state_doubts(doubts))]
     n_replicas = contrast.get("n_replicas")
+    share = contrast.get("place_share")
+    if contrast.get("resolved") and share is not None and share > LARGEST_PLACE_SHARE:
+        text = (
+            f"Resolved with {n_replicas} replicas a case, but {100 * share:.0f} % of the columns put elsewhere give a "
+            "difference at least as far from zero: it is not one of the place of the cores."
+        )
+        return [TrustItem("amber", "Contrast", text)]
     if contrast.get("resolved"):
         return [TrustItem("green", "Contrast", f"Resolved with {n_replicas} replicas a case.")]
     if not isinstance(n_replicas, int) or n_replicas < MIN_REPLICAS:

@@ -105,6 +105,9 @@ def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:
     assert " and in the same columns of the control by " in found.sentence
     assert found.to_json()["region"] == "core columns"
     assert "(2 replicas, 300 K)" in found.sentence
+    assert found.place is not None
+    assert found.place.place_share < 0.05
+    assert "; columns put elsewhere give " in found.sentence
 
 
 def test_unclear_cores_are_named_in_the_sentence() -> None:

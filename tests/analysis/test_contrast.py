@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
+from analysis.column_gains import PlaceNull
 from analysis.contrast import compute_contrast
 from structures.errors import InputError
 
@@ -151,3 +152,14 @@ def test_minus_signs_in_the_sentence_are_true_ones() -> None:
     assert "and in the same columns of the control by 0.00 ± 0.01 Å within" in found.sentence
     assert "the difference to the control is −1.35 Å, 95 % interval −3" in found.sentence
     assert not re.search(r"-\d", found.sentence)
+
+
+def test_columns_put_elsewhere_stand_beside_the_difference() -> None:
+    place = PlaceNull(place_mean_A=-0.9, place_spread_A=1.1, place_share=0.375, n_places=200)
+    found = compute_contrast([0.23], control_A=[1.74], time_ps=12, temperature_K=50, place=place)
+    assert (
+        "the difference to the control is −1.51 Å; ratio 0.13; columns put elsewhere give −0.90 ± 1.10 Å, 38 % of them "
+        "at least as far from zero. Not resolved" in found.sentence
+    )
+    values = found.to_json()
+    assert (values["place_mean_A"], values["place_spread_A"], values["place_share"]) == (-0.9, 1.1, 0.375)

@@ -89,6 +89,13 @@ def test_a_doubted_contrast_is_red_and_asks_for_no_replicas(make_results: Callab
     assert (item.level, item.text) == ("red", text)
 
 
+def test_a_difference_that_other_places_give_as_well_is_amber(clean: Results) -> None:
+    for share, level in ((0.4, "amber"), (0.01, "green")):
+        contrast = clean.observables["contrast"] | {"place_share": share}
+        items = compute_trust(replace(clean, observables=clean.observables | {"contrast": contrast})).items
+        assert [item.level for item in items if item.title == "Contrast"] == [level]
+
+
 def test_what_a_warning_tells_is_not_told_twice(clean: Results) -> None:
     core = clean.observables["cases"]["dislocation"]["core"] | {"verdict": "glides", "sentence": "A core glides: 9 Å."}
     results = replace(
