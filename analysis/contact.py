@@ -1,4 +1,4 @@
-"""A case of metal on alloy, analysed: all observables of its replicas, and the contrast of two cases."""
+"""A case of metal on alloy, analysed: all observables of its replicas."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,20 +8,17 @@ import numpy as np
 from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.column_gains import ColumnRun, compute_place_null, read_column_run
+from analysis.column_gains import ColumnRun, read_column_run
 from analysis.common_cutoff import find_common_cutoff
 from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
-from analysis.contrast import Contrast, compute_contrast, count_replicas, show_depth
 from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_cores
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
-from analysis.headline import ALL_ATOMS, CORE_COLUMNS, START, judge_gain
 from analysis.penetration import (
     DEFAULT_AREAL_DENSITY_PER_NM2,
     Penetration,
     combine_penetrations,
-    compute_gain,
     compute_penetration,
 )
 from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs, count_within
@@ -187,79 +184,6 @@ def share_cutoffs(cases: Mapping[str, ContactCase]) -> dict[str, ContactCase]:
         )
         shared[name] = replace(case, rdf=tuple(counted))
     return shared
-
-
-def compare_contact_cases(
-    dislocation: ContactCase,
-    *,
-    control: ContactCase,
-    temperature_K: float,
-    scope: str = "",
-    doubts: Sequence[str] = (),
-) -> Contrast:
-    """Contrast of the growth of the depth in the core columns, which are the same columns in both cases.
-
-    Args:
-        dislocation: case with a dislocation.
-        control: same cell without.
-        temperature_K: temperature of both, in K.
-        scope: what the replicas have in common, e.g. "for this decoration".
-        doubts: why the numbers are no result about dislocations.
-
-    Returns:
-        The contrast; of the depth gained by all atoms if the columns of a case hold none.
-    """
-    times = dislocation.penetration.time_ps
-    pair = [case.penetration.by_region.get("core") for case in (dislocation, control)]
-    columns = [series for series in pair if series is not None and np.isfinite(series.gain_A).all()]
-    in_core = len(columns) == len(pair)
-    chosen = columns if in_core else [case.penetration.total for case in (dislocation, control)]
-    elsewhere = dislocation.penetration.by_region.get("crystal") if in_core else None
-    pair_of_runs = (dislocation.columns, control.columns)
-    density = dislocation.penetration.areal_density_per_nm2
-    place = None
-    if in_core and all(pair_of_runs):
-        place = compute_place_null(pair_of_runs[0], control=pair_of_runs[1], areal_density_per_nm2=density)
-    tracked = dislocation.core is None or dislocation.core.verdict != "unclear"
-    return compute_contrast(
-        chosen[0].gain_A,
-        control_A=chosen[1].gain_A,
-        elsewhere_A=elsewhere.gain_A if elsewhere is not None and np.isfinite(elsewhere.gain_A).all() else None,
-        depths_A=(chosen[0].final_A, chosen[1].final_A),
-        time_ps=float(times[-1] - times[0]),
-        temperature_K=temperature_K,
-        where="in the core columns" if in_core else "with the dislocation",
-        where_control="in the same columns of the control" if in_core else "in the control",
-        region=CORE_COLUMNS if in_core else ALL_ATOMS,
-        note="" if tracked or not in_core else "the cores were not tracked",
-        scope=scope,
-        doubts=doubts,
-        place=place,
-    )
-
-
-def describe_contact_case(
-    case: ContactCase, *, temperature_K: float, scope: str = "", doubts: Sequence[str] = ()
-) -> str:
-    """What a case alone says: the depth that all its atoms gained, in a sentence, with what would give it an error bar.
-
-    Args:
-        case: the case.
-        temperature_K: its temperature, in K.
-        scope: what the replicas have in common, e.g. "for this decoration".
-        doubts: why this is no depth in the crystal.
-
-    Returns:
-        The sentence.
-    """
-    times, gain = case.penetration.time_ps, compute_gain(case.penetration.total)
-    sentence = (
-        f"The depth of potassium grew by {show_depth(gain)} ({case.label}, {ALL_ATOMS}) within "
-        f"{float(times[-1] - times[0]):.4g} ps from {START} on{f', {scope}' if scope else ''} "
-        f"({count_replicas(case.n_replicas)}, {temperature_K:.4g} K)."
-    )
-    doubt = judge_gain(n_replicas=gain.n_independent, low=gain.low, high=gain.high, doubts=doubts)
-    return f"{sentence} {doubt}".rstrip()
 
 
 def _analyse_run(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
-from analysis.column_gains import PlaceNull
+from analysis.column_gains import PlaceNull, Sensitivity
 from analysis.headline import ALL_ATOMS, START, state_doubts
 from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
 from structures.errors import InputError
@@ -39,6 +39,7 @@ class Contrast:
         region: whose depths these are, see `analysis.headline`.
         doubts: why the numbers are no result about dislocations, however many replicas there are.
         place: the same difference for columns put elsewhere; None if it was not looked for.
+        sensitivity: the same difference at other radii and areal densities; None if it was not looked for.
     """
 
     difference: Quantity
@@ -53,6 +54,7 @@ class Contrast:
     region: str
     doubts: tuple[str, ...] = ()
     place: PlaceNull | None = None
+    sensitivity: Sensitivity | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The contrast as JSON values; estimate, low and high are those of the difference."""
@@ -73,6 +75,7 @@ class Contrast:
             "control_gain_A": self.control_gain.to_json(),
             "elsewhere_gain_A": None if self.elsewhere_gain is None else self.elsewhere_gain.to_json(),
             **({} if self.place is None else self.place.to_json()),
+            "sensitivity": None if self.sensitivity is None else self.sensitivity.to_json(),
             "dislocation_depth_A": None if self.depths is None else self.depths[0].to_json(),
             "control_depth_A": None if self.depths is None else self.depths[1].to_json(),
         }
@@ -94,6 +97,7 @@ def compute_contrast(
     scope: str = "",
     doubts: Sequence[str] = (),
     place: PlaceNull | None = None,
+    sensitivity: Sensitivity | None = None,
 ) -> Contrast:
     """Compare the depths that replicas with a dislocation and their control gained since the relaxed cell.
 
@@ -115,6 +119,7 @@ def compute_contrast(
         scope: what the replicas have in common, so that the answer is about it alone, e.g. "for this decoration".
         doubts: why the numbers are no result about dislocations, e.g. "the alloy has lost its crystal order".
         place: the same difference for columns put elsewhere.
+        sensitivity: the same difference at other radii and areal densities; passed on.
 
     Returns:
         The contrast; with fewer than five replicas or with a doubt it is never resolved.
@@ -157,6 +162,7 @@ def compute_contrast(
         region=region,
         doubts=tuple(doubts),
         place=place,
+        sensitivity=sensitivity,
     )
 
 

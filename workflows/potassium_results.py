@@ -13,11 +13,10 @@ from ase import Atoms
 
 from analysis.contact import (
     ContactCase,
-    compare_contact_cases,
     compute_contact_case,
-    describe_contact_case,
     share_cutoffs,
 )
+from analysis.contact_answer import compare_contact_cases, describe_contact_case
 from analysis.crystal_order import (
     CrystalOrder,
     combine_crystal_orders,

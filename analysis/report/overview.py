@@ -119,12 +119,33 @@ def build_tables(results: Results) -> list[Table]:
     observables = results.observables
     tables = [
         *_observable_tables(observables),
+        *_sensitivity_tables(observables.get("contrast") or {}),
         *_pose_tables(observables),
         *_electron_tables(observables),
         *_species_tables(observables),
         *tables,
     ]
     return [table for table in tables if table.rows]
+
+
+def _sensitivity_tables(contrast: dict[str, Any]) -> list[Table]:
+    """The contrast at other radii of the core columns (rows) and other areal densities (columns)."""
+    found: dict[str, list[Any]] = contrast.get("sensitivity") or {}
+    if not found:
+        return []
+    radii, densities = (list(dict.fromkeys(found[name])) for name in ("core_radius_A", "areal_density_per_nm2"))
+    names = ("core_radius_A", "areal_density_per_nm2", "difference_A", "is_configured")
+    cells = {
+        (radius, density): format_quantity({"value": value, "unit": "Å"}) + (" (this run)" if is_own else "")
+        for radius, density, value, is_own in zip(*(found[name] for name in names), strict=True)
+    }
+    return [
+        Table(
+            "Difference of the gains at other radii of the core columns and other areal densities beyond the depth",
+            ("Radius", *(f"{density:g} nm⁻²" for density in densities)),
+            tuple((f"{radius:g}\u202fÅ", *(cells[radius, density] for density in densities)) for radius in radii),
+        )
+    ]
 
 
 def _species_tables(observables: dict[str, Any]) -> list[Table]:

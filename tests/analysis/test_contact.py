@@ -9,12 +9,12 @@ from MDAnalysis import Universe
 
 from analysis.contact import (
     ContactCase,
-    compare_contact_cases,
     compute_contact_case,
-    describe_contact_case,
     share_cutoffs,
 )
+from analysis.contact_answer import compare_contact_cases, describe_contact_case
 from analysis.contact_geometry import build_contact_geometry
+from analysis.tables import find_columns
 from analysis.trajectory import build_universe
 from structures.alloy import resolve_alloy
 from structures.dislocation import DipoleGeometry, build_dislocation_dipole
@@ -108,6 +108,12 @@ def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:
     assert found.place is not None
     assert found.place.place_share < 0.05
     assert "; columns put elsewhere give " in found.sentence
+    sensitivity = found.to_json()["sensitivity"]
+    own = sensitivity["is_configured"].index(True)
+    assert sensitivity["difference_A"][own] == pytest.approx(found.difference.value, abs=0.011)
+    ((name, columns),) = find_columns({"contrast": found.to_json()})
+    assert name == "contrast_sensitivity"
+    assert len(columns["difference_A"]) == len(columns["core_radius_A"])
 
 
 def test_unclear_cores_are_named_in_the_sentence() -> None:

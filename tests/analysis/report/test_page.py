@@ -250,6 +250,24 @@ def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[.
     assert ("replicas", "5") in tables["Settings"].rows
 
 
+def test_the_difference_is_shown_at_other_radii_and_densities(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    sensitivity = {
+        "core_radius_A": [4.0, 4.0, 6.0, 6.0],
+        "areal_density_per_nm2": [0.5, 1.0, 0.5, 1.0],
+        "difference_A": [-1.234, None, 0.5, 2.0],
+        "is_configured": [False, False, True, False],
+    }
+    contrast = results.observables["contrast"] | {"sensitivity": sensitivity}
+    tables = build_tables(replace(results, observables=results.observables | {"contrast": contrast}))
+    (table,) = [table for table in tables if table.caption.startswith("Difference of the gains at other radii")]
+    assert table.header == ("Radius", "0.5 nm⁻²", "1 nm⁻²")
+    assert table.rows == (
+        ("4\u202fÅ", "−1.23\u202fÅ", "–"),
+        ("6\u202fÅ", "0.50\u202fÅ (this run)", "2.00\u202fÅ"),
+    )
+
+
 def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None:
     text = " ".join(build_methods(make_results()))
     for fact in (
