@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.contact import ContactCase
 from analysis.crystal_order import CrystalOrder
+from analysis.penetration import Penetration
 from analysis.region_temperature import SIGMAS, RegionTemperature
 from analysis.results import ResultWarning
 from structures.metal import POTASSIUM_MELTING_POINT_K
@@ -15,7 +16,7 @@ _CIRCUITS = (
     "A Burgers circuit is a closed walk from bond to bond around a core or a pair of cores, here of three sizes each; "
     "mapped onto the perfect crystal it fails to close by the Burgers vector b of what it goes around."
 )
-
+_FEW_ATOMS = 10
 _CORES_GONE = {"unclear": "the cores cannot be told", "annihilates": "the cores have annihilated"}
 
 
@@ -77,6 +78,26 @@ def judge_case(part: ContactCase, *, case: str) -> list[ResultWarning]:
     return warnings
 
 
+def judge_depths(penetration: Penetration) -> list[ResultWarning]:
+    """What is left to say of depths that are those of a few atoms: they are the places of those."""
+    names = {"total": "in all", "core": "in the core columns", "crystal": "outside them"}
+    series = {"total": penetration.total, **penetration.by_region}
+    few = [name for name, part in series.items() if part.atoms_beyond < _FEW_ATOMS]
+    if not few:
+        return []
+    counts = [f"{series[name].atoms_beyond:.1f} {names[name]} ({series[name].area_nm2:.1f} nm²)" for name in few]
+    density = penetration.areal_density_per_nm2
+    text = (
+        f"Depth from few atoms: at {density:g} nm⁻² K atoms beyond the depth are {', '.join(counts)}. Below "
+        f"{_FEW_ATOMS} a depth is the place of single atoms. A larger cell, or a larger "
+        "analysis.areal_density_per_nm2, takes more."
+    )
+    for name in few:
+        if (wanted := density * series[name].area_nm2) < 1:
+            text += f" So small is the area {names[name]} that this would be {wanted:.2f} atoms: there, one counts."
+    return [ResultWarning("amber", text)]
+
+
 def collect_warnings(
     run: RunFacts,
     *,
@@ -88,6 +109,8 @@ def collect_warnings(
 ) -> list[ResultWarning]:
     """What a reader must know before using a number."""
     warnings = [warning for case, part in cases.items() for warning in judge_case(part, case=case)]
+    # The regions are the same in all cases.
+    warnings.extend(warning for part in list(cases.values())[:1] for warning in judge_depths(part.penetration))
     for case, key in relaxed.items():
         values = run.finished(key).values
         if not values["converged"]:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from analysis.crystal_order import CrystalOrder
+from analysis.penetration import DepthSeries, Penetration
 from analysis.region_temperature import RegionTemperature
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.store import Finished, Store
 from workflows.potassium_run import RunFacts
-from workflows.potassium_warnings import collect_warnings, find_doubts, judge_orders, judge_temperatures
+from workflows.potassium_warnings import collect_warnings, find_doubts, judge_depths, judge_orders, judge_temperatures
 
 
 def make_order(ratio: float) -> CrystalOrder:
@@ -61,6 +62,26 @@ def test_a_run_in_which_the_question_was_lost_gives_its_reasons() -> None:
         "the potential has left the domain it was trained in (control)",
         "the cores cannot be told",
     )
+
+
+def make_penetration(*, core_nm2: float, total_nm2: float, density_per_nm2: float) -> Penetration:
+    def make_series(area_nm2: float) -> DepthSeries:
+        depths = np.zeros((1, 2))
+        return DepthSeries(depths, depths, depths, area_nm2, max(1.0, density_per_nm2 * area_nm2))
+
+    regions = {"core": make_series(core_nm2), "crystal": make_series(total_nm2 - core_nm2)}
+    return Penetration(np.arange(2.0), make_series(total_nm2), regions, density_per_nm2)
+
+
+def test_a_depth_from_few_atoms_is_told() -> None:
+    assert judge_depths(make_penetration(core_nm2=20.0, total_nm2=40.0, density_per_nm2=0.5)) == []
+    (warning,) = judge_depths(make_penetration(core_nm2=4.52, total_nm2=26.0, density_per_nm2=0.5))
+    assert warning.severity == "amber"
+    assert "at 0.5 nm⁻² K atoms beyond the depth are 2.3 in the core columns (4.5 nm²)." in warning.text
+    assert "one counts" not in warning.text
+    (warning,) = judge_depths(make_penetration(core_nm2=1.0, total_nm2=16.5, density_per_nm2=0.5))
+    assert "are 8.2 in all (16.5 nm²), 1.0 in the core columns (1.0 nm²), 7.8 outside them (15.5 nm²)" in warning.text
+    assert warning.text.endswith("the area in the core columns that this would be 0.50 atoms: there, one counts.")
 
 
 def test_a_break_in_the_dynamics_is_told(tmp_path: Path) -> None:
