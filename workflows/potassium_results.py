@@ -33,7 +33,7 @@ from analysis.report import MAX_FRAMES, REPORT_FILE, ViewerCase, ViewerData, wri
 from analysis.report.methods import build_methods
 from analysis.results import Provenance, Results, build_json_value, read_results, write_results
 from analysis.tables import write_tables
-from analysis.thermodynamics import read_thermodynamics
+from analysis.thermodynamics import mark_energy_released, read_thermodynamics
 from analysis.trajectory import read_trajectory, spread_frames, write_trajectory
 from structures.alloy import format_lattice
 from workflows import catalogue
@@ -44,6 +44,7 @@ from workflows.configuration.sections import FS_PER_PS, CalculatorSection, Dynam
 from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_arrays
 from workflows.flow_run import read_structure_of
 from workflows.jobs.durable import compute_sha256
+from workflows.jobs.store import Finished
 from workflows.jobs.worker import collect_versions
 from workflows.known_limits import describe_lattice, read_potential_card
 from workflows.potassium_cells import (
@@ -59,6 +60,7 @@ from workflows.potassium_run import CaseData, RunFacts
 from workflows.potassium_warnings import collect_warnings, find_doubts, judge_orders, judge_temperatures
 from workflows.published import is_published, note_published
 from workflows.references import collect_references
+from workflows.relaxation_log import find_energy_fall_eV
 
 _GUARD_FRAMES = 20
 _MEV_PER_EV = 1000.0
@@ -109,6 +111,10 @@ def publish_results(
     data = collect_cases(run, gap_A=gap_A, relaxed=relaxed, dynamics=dynamics)
     cases = share_cutoffs({case: analyse_case(run, case=case, data=part) for case, part in data.items()})
     orders = {case: measure_order(part) for case, part in data.items()}
+    cases = {
+        case: mark_energy(part, order=orders[case], relaxation=run.finished(relaxed[case]))
+        for case, part in cases.items()
+    }
     temperatures = {case: measure_temperatures(run.config.dynamics, data=part) for case, part in data.items()}
     part = data[next(iter(data))]
     alloy = part.relaxed.symbols[part.relaxed.arrays["region"] != "potassium"]
@@ -195,6 +201,20 @@ def analyse_case(run: RunFacts, *, case: str, data: CaseData) -> ContactCase:
         rdf_bin_A=run.config.analysis.rdf_bin_A,
         map_bin_A=run.config.analysis.map_spacing_A,
     )
+
+
+def mark_energy(case: ContactCase, *, order: CrystalOrder, relaxation: Finished) -> ContactCase:
+    """The case, its energy released marked with what is no reaction of the potassium."""
+    if case.energy_released is None:
+        return case
+    includes = []
+    if not relaxation.values["converged"]:
+        fall_eV = find_energy_fall_eV(relaxation)
+        speed = "" if fall_eV is None else f" ({fall_eV:.2f} eV per 100 steps at its end)"
+        includes.append(f"what the relaxation left undone{speed}")
+    if order.verdict == "lost":
+        includes.append("the loss of the crystal")
+    return replace(case, energy_released=mark_energy_released(case.energy_released, includes=includes))
 
 
 def check_guard(run: RunFacts, *, data: CaseData) -> dict[str, Any] | None:

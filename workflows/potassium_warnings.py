@@ -8,9 +8,11 @@ from analysis.penetration import Penetration
 from analysis.region_temperature import SIGMAS, RegionTemperature
 from analysis.results import ResultWarning
 from structures.metal import POTASSIUM_MELTING_POINT_K
+from workflows.jobs.store import Finished
 from workflows.known_limits import find_known_limits
 from workflows.potassium_cells import DISLOCATION, find_alloy
 from workflows.potassium_run import CaseData, RunFacts
+from workflows.relaxation_log import find_energy_fall_eV
 
 _CIRCUITS = (
     "A Burgers circuit is a closed walk from bond to bond around a core or a pair of cores, here of three sizes each; "
@@ -78,6 +80,18 @@ def judge_case(part: ContactCase, *, case: str) -> list[ResultWarning]:
     return warnings
 
 
+def judge_relaxation(relaxation: Finished, *, case: str) -> list[ResultWarning]:
+    """What is left to say of a relaxation that was stopped before its forces were small."""
+    values = relaxation.values
+    if values["converged"]:
+        return []
+    text = f"The relaxation of {case} was not finished: after {values['n_steps']} steps it ended at "
+    text += f"{values['largest_force_eV_per_A']:.2f} eV/Å"
+    if (fall_eV := find_energy_fall_eV(relaxation)) is not None:
+        text += f", while its energy still fell by {fall_eV:.2f} eV per 100 steps"
+    return [ResultWarning("amber", f"{text}. What was left undone goes on in the dynamics.")]
+
+
 def judge_depths(penetration: Penetration) -> list[ResultWarning]:
     """What is left to say of depths that are those of a few atoms: they are the places of those."""
     names = {"total": "in all", "core": "in the core columns", "crystal": "outside them"}
@@ -111,14 +125,9 @@ def collect_warnings(
     warnings = [warning for case, part in cases.items() for warning in judge_case(part, case=case)]
     # The regions are the same in all cases.
     warnings.extend(warning for part in list(cases.values())[:1] for warning in judge_depths(part.penetration))
-    for case, key in relaxed.items():
-        values = run.finished(key).values
-        if not values["converged"]:
-            warnings.append(
-                ResultWarning(
-                    "amber", f"The relaxation of {case} ended at {values['largest_force_eV_per_A']:.2f} eV/Å."
-                )
-            )
+    warnings.extend(
+        warning for case, key in relaxed.items() for warning in judge_relaxation(run.finished(key), case=case)
+    )
     for case, keys in dynamics.items():
         breaks = [text for key in keys for text in run.finished(key).values.get("breaks", ())]
         warnings.extend(ResultWarning("amber", f"A break in the dynamics of {case}, {text}.") for text in breaks)

@@ -15,7 +15,14 @@ from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.store import Finished, Store
 from workflows.potassium_run import RunFacts
-from workflows.potassium_warnings import collect_warnings, find_doubts, judge_depths, judge_orders, judge_temperatures
+from workflows.potassium_warnings import (
+    collect_warnings,
+    find_doubts,
+    judge_depths,
+    judge_orders,
+    judge_relaxation,
+    judge_temperatures,
+)
 
 
 def make_order(ratio: float) -> CrystalOrder:
@@ -62,6 +69,19 @@ def test_a_run_in_which_the_question_was_lost_gives_its_reasons() -> None:
         "the potential has left the domain it was trained in (control)",
         "the cores cannot be told",
     )
+
+
+def test_an_unfinished_relaxation_says_how_fast_its_energy_fell(tmp_path: Path) -> None:
+    values = {"converged": False, "n_steps": 1500, "largest_force_eV_per_A": 0.135}
+    relaxation = Finished("a" * 64, values=values, files={"relaxed": tmp_path / "relaxed.extxyz"})
+    (warning,) = judge_relaxation(relaxation, case="control")
+    told = "The relaxation of control was not finished: after 1500 steps it ended at 0.14 eV/Å"
+    assert warning.text == f"{told}. What was left undone goes on in the dynamics."
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "relax.log").write_text("Step PotEng\n0 1.0\n100 -1.0\n200 -5.25\n", encoding="utf-8")
+    (warning,) = judge_relaxation(relaxation, case="control")
+    assert warning.text.startswith(f"{told}, while its energy still fell by 4.25 eV per 100 steps.")
+    assert judge_relaxation(Finished("a" * 64, values={"converged": True}, files={}), case="control") == []
 
 
 def make_penetration(*, core_nm2: float, total_nm2: float, density_per_nm2: float) -> Penetration:
