@@ -15,6 +15,7 @@ from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_co
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
+from analysis.interface_rise import InterfaceRise, combine_interface_rises, compute_interface_rise
 from analysis.penetration import (
     DEFAULT_AREAL_DENSITY_PER_NM2,
     Penetration,
@@ -51,6 +52,7 @@ class ContactCase:
     guard: dict[str, Any] | None
     energy_released: Quantity | None = None
     columns: tuple[ColumnRun, ...] = ()
+    interface: InterfaceRise | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The case as JSON values."""
@@ -58,6 +60,7 @@ class ContactCase:
             "label": self.label,
             "replicas": self.n_replicas,
             "penetration": self.penetration.to_json(),
+            "interface": None if self.interface is None else self.interface.to_json(),
             "rdf": [distribution.to_json() for distribution in self.rdf],
             "msd": self.msd.to_json(),
             "density_map": self.density_map.to_json(),
@@ -78,6 +81,7 @@ class _Run:
     density_map: DensityMap
     core: CoreTrack | None
     columns: ColumnRun | None
+    interface: InterfaceRise | None
 
 
 def compute_contact_case(
@@ -89,6 +93,7 @@ def compute_contact_case(
     species: str = "K",
     areal_density_per_nm2: float = DEFAULT_AREAL_DENSITY_PER_NM2,
     reference_A: ArrayLike | None = None,
+    built_A: ArrayLike | None = None,
     thermodynamics: Sequence[Thermodynamics] = (),
     guard: dict[str, Any] | None = None,
     rdf_max_A: float = 10.0,
@@ -107,6 +112,7 @@ def compute_contact_case(
         species: element that penetrates.
         areal_density_per_nm2: its atoms beyond the penetration depth on each nm² of the interface, in nm⁻².
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
+        built_A: positions before the relaxation, from which the rise of the alloy is measured; None: not measured.
         thermodynamics: tables of the replicas; the one whose conserved energy moved most in the second half is shown.
         guard: what the guard of the potential's domain found, passed on.
         rdf_max_A: range of the distribution functions, in Å; cut if the cell has shrunk below what it needs.
@@ -129,6 +135,7 @@ def compute_contact_case(
             species=species,
             areal_density_per_nm2=areal_density_per_nm2,
             reference_A=reference_A,
+            built_A=built_A,
             rdf_A=(rdf_max_A, rdf_bin_A),
             map_bin_A=map_bin_A,
         )
@@ -141,6 +148,7 @@ def _join_runs(
     runs: Sequence[_Run], *, label: str, thermodynamics: Sequence[Thermodynamics], guard: dict[str, Any] | None
 ) -> ContactCase:
     tracks = [run.core for run in runs if run.core is not None]
+    rises = [run.interface for run in runs if run.interface is not None]
     return ContactCase(
         label=label,
         n_replicas=len(runs),
@@ -153,6 +161,7 @@ def _join_runs(
         guard=guard,
         energy_released=compute_energy_released(thermodynamics) if thermodynamics else None,
         columns=tuple(run.columns for run in runs if run.columns is not None),
+        interface=combine_interface_rises(rises) if rises else None,
     )
 
 
@@ -194,6 +203,7 @@ def _analyse_run(
     species: str,
     areal_density_per_nm2: float,
     reference_A: ArrayLike | None,
+    built_A: ArrayLike | None,
     rdf_A: tuple[float, float],
     map_bin_A: float,
 ) -> _Run:
@@ -208,6 +218,9 @@ def _analyse_run(
     columns = None
     if geometry.lines_A:
         columns = read_column_run(universe, geometry=geometry, drift_A=drift, species=species, lines=lines)
+    interface = None
+    if built_A is not None:
+        interface = compute_interface_rise(universe, geometry=geometry, built_A=built_A, drift_A=drift)
     times = np.array([timestep.time for timestep in universe.trajectory])
     return _Run(
         penetration=compute_penetration(
@@ -225,6 +238,7 @@ def _analyse_run(
         ),
         core=core,
         columns=columns,
+        interface=interface,
     )
 
 

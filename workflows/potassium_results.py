@@ -195,6 +195,7 @@ def analyse_case(run: RunFacts, *, case: str, data: CaseData) -> ContactCase:
         dislocation=data.cell.geometry,
         areal_density_per_nm2=run.config.analysis.areal_density_per_nm2,
         reference_A=data.relaxed.positions,
+        built_A=data.cell.atoms.positions,
         thermodynamics=data.thermodynamics,
         guard=check_guard(run, data=data),
         rdf_max_A=run.config.analysis.rdf_max_A,

@@ -67,6 +67,7 @@ def analyse(name: str, n_replicas: int = 2) -> ContactCase:
         geometry=build_contact_geometry(cells[name], lines_A=lines),
         dislocation=cells[name].geometry,
         reference_A=cells[name].atoms.positions,
+        built_A=cells[name].atoms.positions,
     )
 
 
@@ -85,13 +86,15 @@ def test_case_has_the_keys_of_results_and_is_json() -> None:
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     assert set(values) == {
         "label", "replicas", "penetration", "rdf", "msd", "density_map", "core", "thermodynamics", "guard",
-        "energy_released",
+        "energy_released", "interface",
     }  # fmt: skip
     assert {(d["pair"], d["region"]) for d in values["rdf"]} == {
         (f"K-{element}", region)
         for element in ("Bi", "K", "Sb", "Sn")
         for region in ("all", "interface", "core", "crystal")
     }
+    assert values["interface"]["n_near"] > 50
+    assert abs(values["interface"]["rise_end_A"]) < 0.05
     assert values["msd"]["verdict"] == "no diffusion coefficient: reacting front"
     assert len(values["core"]["positions_A"][0]) == 2
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from analysis.headline import begin_sentence
 from analysis.report.formatting import format_quantity, join_words
 from analysis.report.plots.figure import (
     Figure,
@@ -17,8 +18,8 @@ from analysis.report.plots.figure import (
 TREND_SAMPLES = 8
 NAMES = {"core": "core columns", "crystal": "outside them"}
 START = (
-    " The interface is the plane midway between alloy and potassium as built. Time starts with the relaxed cell, in "
-    "which the two have already moved towards each other: so atoms can be inside at 0 ps."
+    " The interface is the plane midway between alloy and potassium as built, and stays there. Time starts with the "
+    "relaxed cell, in which the two have already moved towards each other: so atoms can be inside at 0 ps."
 )
 
 
@@ -74,6 +75,8 @@ def _describe_depth(cases: list[dict[str, Any]]) -> str:
     sentence = f"Depth, all K{beyond}, until {end_ps:.4g} ps"
     sentence += f"; mean over the last tenth: {depths}." if depths else "."
     sentence += START
+    rises = [(case["label"], case["interface"]["sentence"]) for case in cases if case.get("interface")]
+    sentence += "".join(f" {begin_sentence(label)}: {told}" for label, told in rises)
     rising = [case["label"] for case in cases if _is_rising(case["penetration"])]
     if rising:
         sentence += f" Still rising at the end: {', '.join(rising)}; a longer run would give a larger depth."

@@ -68,6 +68,13 @@ def test_what_a_reader_would_stumble_over_is_explained(plots: dict[str, Plot]) -
     assert marks["text"] == [str(number) for number in range(1, len(marks["x"]) + 1)]
 
 
+def test_the_depth_says_what_became_of_its_plane(observables: dict[str, Any]) -> None:
+    cases = {name: case | {"interface": {"sentence": f"{name} rose."}} for name, case in observables["cases"].items()}
+    (plot,) = [plot for plot in build_plots({"cases": cases}) if plot.key == "penetration"]
+    assert "as built, and stays there." in plot.sentence
+    assert " Dislocation: dislocation rose. Control: control rose." in plot.sentence
+
+
 def test_the_temperature_leaves_the_heating_out() -> None:
     heated = {"time_ps": [float(n) for n in range(8)], "temperature_K": [10.0, 100, 200, 300, 399, 401, 399, 401]}
     (plot,) = build_plots({"cases": {"control": {"label": "control", "thermodynamics": heated}}})
