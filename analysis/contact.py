@@ -32,9 +32,10 @@ from structures.errors import InputError
 
 RADIUS_SHARE = 0.99
 """Distribution functions reach at most this share of half the cell, of which dynamics may take a little."""
-_RDF_FRAMES = 20
+_RDF_FRAMES = 100
 _CORE_FRAMES = 20
-_STRAY = 0.001
+# Lest an atom at the very end falls out of its region by rounding.
+_MARGIN_A = 0.01
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def compute_contact_case(
 ) -> ContactCase:
     """All observables of the replicas of one case.
 
-    Distribution functions are taken from the second half of the run. The core columns follow the cores if they glide.
+    Distribution functions are taken from the second half of the run, all its frames or 100 spread over it. The core
+    columns follow the cores if they glide.
 
     Args:
         replicas: one trajectory a replica, with unwrapped positions, elements and regions.
@@ -251,12 +253,16 @@ def _compute_distributions(
     lines: Callable[[int], NDArray[np.float64]] | None,
     rdf_A: tuple[float, float],
 ) -> list[RadialDistribution]:
-    """Distribution functions of the species with every element, by region, from the second half of the run."""
+    """Distribution functions of the species with every element, by region, from the second half of the run.
+
+    In the region "all" every atom is a centre; it reaches from the lowest atom to the highest, so a stray one in the
+    vacuum lowers the mean density, by which g(r) is divided, and no coordination number.
+    """
 
     def build(number: int) -> Callable[[int], Region]:
         def place(frame: int) -> Region:
             heights = universe.trajectory.ts.positions[:, 2] - drift[frame, 2]
-            low, high = (float(z) for z in np.quantile(heights, (_STRAY, 1 - _STRAY)))
+            low, high = float(heights.min()) - _MARGIN_A, float(heights.max()) + _MARGIN_A
             region = geometry.build_regions(matter_z_A=(low, high))[number]
             at = np.array(geometry.lines_A).reshape(-1, 2) + drift[frame, :2] if lines is None else lines(frame)
             return region.shifted(z_A=float(drift[frame, 2]), lines_A=at.tolist())

@@ -38,7 +38,7 @@ def build_cells() -> dict[str, ContactCell]:
     return {"dislocation": build(dipole.defective, dipole.geometry), "control": build(dipole.perfect, None)}
 
 
-def build_run(name: str, *, seed: int) -> Universe:
+def build_run(name: str, *, seed: int, n_frames: int = N_FRAMES) -> Universe:
     """Thermal noise, and the metal over the lines going down at a steady speed."""
     cell = build_cells()[name]
     lines = np.array(build_cells()["dislocation"].core_positions_A)
@@ -49,11 +49,11 @@ def build_run(name: str, *, seed: int) -> Universe:
     start = atoms.positions.copy()
     start[lowest, :2] = lines[np.arange(10) % len(lines)] + rng.uniform(-1, 1, (10, 2))
     start[lowest, 2] = cell.interface_z_A
-    frames = np.tile(start, (N_FRAMES, 1, 1)) + rng.normal(0, 0.05, (N_FRAMES, len(atoms), 3))
+    frames = np.tile(start, (n_frames, 1, 1)) + rng.normal(0, 0.05, (n_frames, len(atoms), 3))
     speed = SPEEDS_A[name] * (1 + 0.05 * rng.normal())
-    frames[:, lowest, 2] -= speed * np.arange(N_FRAMES)[:, None]
+    frames[:, lowest, 2] -= speed * np.arange(n_frames)[:, None] * (N_FRAMES / n_frames)
     universe = build_universe(atoms)
-    dimensions = np.tile(universe.dimensions, (N_FRAMES, 1))
+    dimensions = np.tile(universe.dimensions, (n_frames, 1))
     return universe.load_new(frames.astype(np.float32), order="fac", dimensions=dimensions, dt=1.0)
 
 
@@ -97,6 +97,16 @@ def test_case_has_the_keys_of_results_and_is_json() -> None:
     assert abs(values["interface"]["rise_end_A"]) < 0.05
     assert values["msd"]["verdict"] == "no diffusion coefficient: reacting front"
     assert len(values["core"]["positions_A"][0]) == 2
+
+
+def test_every_atom_and_every_frame_of_the_second_half_is_counted() -> None:
+    cell = build_cells()["control"]
+    n_potassium = int((cell.atoms.arrays["region"] == "potassium").sum())
+    case = compute_contact_case(
+        [build_run("control", seed=1, n_frames=60)], label="control", geometry=build_contact_geometry(cell)
+    )
+    (whole,) = [part for part in case.rdf if (part.pair, part.region) == ("K-K", "all")]
+    assert (whole.n_centres, whole.n_frames) == (n_potassium, 30)
 
 
 def test_contrast_of_two_cases_is_that_of_the_core_columns() -> None:

@@ -233,6 +233,7 @@ def _build_rdf(pair: str, region: str, *, shift: float) -> dict[str, Any]:
         "g_low": g - noise,
         "g_high": g + noise,
         "coordination": coordination,
+        "first_peak_A": first,
         "first_minimum_A": minimum,
         "cutoff_A": minimum,
         "coordination_number": number,

@@ -198,15 +198,19 @@ def test_elements_keep_their_capitals_at_the_start_of_a_sentence() -> None:
     assert define_depth({"cases": {"a": case}}).startswith("Depth gained, all K: the depth")
 
 
-def test_the_first_peak_is_found_below_the_first_minimum() -> None:
+def test_peak_cutoff_and_frames_are_those_of_the_results() -> None:
     entry = {"pair": "K-Bi", "region": "all", "r_A": [1.0, 2.0, 3.0, 4.0], "g": [0.0, 1.5, 0.2, 2.0]}
     number = {"value": 1.0, "uncertainty": 0.1, "unit": "1"}
-    full = entry | {"first_minimum_A": 3.0, "coordination_number": number}
-    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [full]}}})
-    assert plot.sentence.startswith("g(r) of K–Bi has its first peak at 2\u202fÅ (a).")
-    low = full | {"g": [0.0, 0.5, 0.2, 0.9]}
-    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [low]}}})
-    assert "has no peak above 1" in plot.sentence
+    full = entry | {"first_peak_A": 2.1, "first_minimum_A": 3.0, "cutoff_A": 3.5, "coordination_number": number}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [full | {"n_frames": 41}]}}})
+    assert plot.sentence.startswith(
+        "g(r) of K–Bi has its first peak at 2.1\u202fÅ (a). Coordination number 1.00 ± 0.10 "
+    )
+    assert " up to 3.5\u202fÅ (a)" in plot.sentence
+    assert "Counted in 41 (a) frames, of the second half of each run." in plot.sentence
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [full | {"first_peak_A": None}]}}})
+    assert "has no peak that stands out" in plot.sentence
+    assert "Counted in" not in plot.sentence
 
 
 def test_crystal_order_is_shown_from_both_kinds_of_sites() -> None:
