@@ -1,7 +1,7 @@
 """Dislocation against control: how much more the depth grew, by how many times, and whether that is resolved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp, isfinite, sqrt
 from typing import Any
 
@@ -10,13 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
 from analysis.column_gains import PlaceNull, Sensitivity
-from analysis.headline import ALL_ATOMS, START, state_doubts
+from analysis.headline import ALL_ATOMS, DECIMALS, START, state_doubts, subtract_as_shown
 from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
 from structures.errors import InputError
 
 _MOST_REPLICAS = 200
-# As shown: a difference is that of the two numbers that a reader sees.
-_DECIMALS = 2
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Contrast:
     """By how much the depth grew in two cases since the relaxed cell, compared over replicas.
 
     The depth is that beyond which a given number of atoms lie on each nm²; its gain is no path of single atoms.
-    Gains are given to 0.01 Å, and so is their difference.
+    All numbers are as computed. A sentence rounds gains to 0.01 Å, and shows the difference of the rounded ones.
 
     Attributes:
         difference: gain with the dislocation minus that of the control, in Å.
@@ -132,14 +130,14 @@ def compute_contrast(
     with_line, without = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (dislocation_A, control_A))
     if with_line.size == 0 or without.size == 0:
         raise InputError(f"{with_line.size} replicas with and {without.size} without a dislocation; needs one of each")
-    gains = [_round(compute_replica_mean(values, unit="Å")) for values in (with_line, without)]
-    elsewhere = None if elsewhere_A is None else _round(compute_replica_mean(elsewhere_A, unit="Å"))
+    gains = [compute_replica_mean(values, unit="Å") for values in (with_line, without)]
+    elsewhere = None if elsewhere_A is None else compute_replica_mean(elsewhere_A, unit="Å")
     n_replicas = min(with_line.size, without.size)
     _, low, high = _welch(with_line, without)
     excludes_zero = low is not None and high is not None and (low > 0 or high < 0)
     resolved = bool(excludes_zero and n_replicas >= MIN_REPLICAS and not doubts)
     verdict = "resolved" if resolved else "not resolved"
-    difference = _build_difference(with_line, without, gains=gains, verdict=verdict)
+    difference = _build_difference(with_line, without, verdict=verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
     beside = "" if elsewhere is None else f", elsewhere in the same run by {show_depth(elsewhere)}"
     facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
@@ -147,7 +145,7 @@ def compute_contrast(
     sentence = (
         f"The depth of {species_name} {where} grew by {show_depth(gains[0])}{beside} and {where_control} by "
         f"{show_depth(gains[1])} within {time_ps:.4g} ps from {START} on{f', {scope}' if scope else ''} ({facts}): "
-        f"{_describe(difference, ratio=ratio)}{_describe_place(place)}. {state_doubts(doubts) or advice}"
+        f"{_describe(difference, gains=gains, ratio=ratio)}{_describe_place(place)}. {state_doubts(doubts) or advice}"
     ).rstrip()
     return Contrast(
         difference=difference,
@@ -166,10 +164,6 @@ def compute_contrast(
     )
 
 
-def _round(gain: Quantity) -> Quantity:
-    return replace(gain, value=round(gain.value, _DECIMALS))
-
-
 def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
     """Difference of two means with Welch's 95 % interval; None where one sample has no spread."""
     value = float(first.mean() - second.mean())
@@ -183,11 +177,8 @@ def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[flo
     return value, value - half, value + half
 
 
-def _build_difference(
-    with_line: NDArray[np.float64], without: NDArray[np.float64], *, gains: Sequence[Quantity], verdict: str
-) -> Quantity:
-    _, low, high = _welch(with_line, without)
-    value = round(gains[0].value - gains[1].value, _DECIMALS)
+def _build_difference(with_line: NDArray[np.float64], without: NDArray[np.float64], *, verdict: str) -> Quantity:
+    value, low, high = _welch(with_line, without)
     method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
     half = None if low is None or high is None else (high - low) / 2
     return Quantity(value, half, low, high, "Å", method, min(with_line.size, without.size), verdict)
@@ -216,7 +207,7 @@ def show_depth(depth: Quantity) -> str:
 
 def _show(value: float) -> str:
     """A number as shown, with a true minus sign, and none before a zero."""
-    return f"{round(value, _DECIMALS) + 0.0:.{_DECIMALS}f}".replace("-", "−")
+    return f"{round(value, DECIMALS) + 0.0:.{DECIMALS}f}".replace("-", "−")
 
 
 def count_replicas(n_replicas: int) -> str:
@@ -224,9 +215,9 @@ def count_replicas(n_replicas: int) -> str:
     return "1 replica" if n_replicas == 1 else f"{n_replicas} replicas"
 
 
-def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
+def _describe(difference: Quantity, *, gains: Sequence[Quantity], ratio: Quantity | None) -> str:
     """Difference and ratio with their intervals."""
-    text = f"the difference to the control is {_show(difference.value)} Å"
+    text = f"the difference to the control is {_show(subtract_as_shown(gains[0].value, gains[1].value))} Å"
     if difference.low is not None and difference.high is not None:
         text += f", 95 % interval {_show(difference.low)} to {_show(difference.high)} Å"
     if ratio is None or not isfinite(ratio.value):

@@ -6,6 +6,8 @@ from typing import Any
 from analysis.uncertainty import MIN_REPLICAS
 
 CORE_COLUMNS, ALL_ATOMS = "core columns", "all K"
+# Of lengths in Å, wherever they are shown.
+DECIMALS = 2
 # What a run starts from, and time is counted from.
 START = "the relaxed cell"
 NOT_ABOUT_DISLOCATIONS, NOT_IN_THE_CRYSTAL = "Not a result about dislocations", "Not a depth in the crystal"
@@ -60,10 +62,19 @@ def judge_gain(*, n_replicas: float | None, low: float | None, high: float | Non
     return "" if low > 0 or high < 0 else "Not resolved: the interval includes zero."
 
 
+def subtract_as_shown(first_A: float, second_A: float) -> float:
+    """Difference of two lengths as a reader subtracts them, who sees 0.01 Å."""
+    return round(round(first_A, DECIMALS) - round(second_A, DECIMALS), DECIMALS)
+
+
 def find_comparisons(contrast: dict[str, Any] | None) -> list[tuple[str, dict[str, Any]]]:
-    """Difference and ratio of the cases, those that are there."""
+    """Difference and ratio of the cases, those that are there; the difference is that of the gains as shown."""
     contrast = contrast or {}
-    found = [("difference", contrast.get("difference_A")), ("ratio", contrast.get("ratio"))]
+    first, second = ((contrast.get(f"{name}_gain_A") or {}).get("value") for name in ("dislocation", "control"))
+    difference = contrast.get("difference_A")
+    if isinstance(difference, dict) and isinstance(first, float) and isinstance(second, float):
+        difference = difference | {"value": subtract_as_shown(first, second)}
+    found = [("difference", difference), ("ratio", contrast.get("ratio"))]
     return [(name, item) for name, item in found if isinstance(item, dict) and item.get("value") is not None]
 
 

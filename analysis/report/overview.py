@@ -254,10 +254,12 @@ def _note(quantity: dict[str, Any]) -> str:
 def _observable_tables(observables: dict[str, Any]) -> list[Table]:
     """All quantities; those of one list (a coordination number for each pair and region) get their own table."""
     header = ("Quantity", "Value", "Interval", "n", "Verdict", "Method")
-    cases = observables.get("cases") or {}
+    cases, contrast = observables.get("cases") or {}, observables.get("contrast") or {}
     single: list[tuple[str, ...]] = []
     listed: dict[str, list[tuple[str, ...]]] = {}
-    for path, quantity in find_quantities(observables):
+    compared = dict(find_comparisons(contrast))
+    for path, found in find_quantities(observables):
+        quantity = compared.get("difference", found) if path == ("contrast", "difference_A") else found
         names = [name for name in path if name != "cases"]
         case = str(cases[names[0]].get("label", names[0])) if names[0] in cases else ""
         if case and isinstance(cases[names[0]].get(names[1]), list):

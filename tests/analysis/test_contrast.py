@@ -9,6 +9,7 @@ from scipy.stats import ttest_ind
 
 from analysis.column_gains import PlaceNull
 from analysis.contrast import compute_contrast
+from analysis.headline import find_comparisons
 from structures.errors import InputError
 
 DEEP = [14.0, 16.1, 12.2, 15.0, 13.7]
@@ -61,8 +62,23 @@ def test_the_difference_is_that_of_the_numbers_shown(depths: tuple[list[float], 
     found = compute_contrast(depths[0], control_A=depths[1], time_ps=10, temperature_K=300)
     shown = [Decimal(text.replace("−", "-")) for text in re.findall(r"(−?\d+\.\d\d) Å", found.sentence)]
     assert shown[2] == shown[0] - shown[1]
-    values = (found.dislocation_gain, found.control_gain, found.difference)
-    assert [Decimal(f"{value.value:.2f}") for value in values] == shown
+    values = (found.dislocation_gain, found.control_gain)
+    assert [Decimal(f"{value.value:.2f}") for value in values] == shown[:2]
+    # A reader sees rounded numbers; the file has them as they are.
+    assert found.difference.value == pytest.approx(depths[0][0] - depths[1][0], rel=1e-12, abs=1e-12)
+    ((name, difference), *_) = find_comparisons(found.to_json())
+    assert name == "difference"
+    assert Decimal(f"{difference['value']:.2f}") == shown[2]
+
+
+def test_the_difference_lies_in_the_middle_of_its_interval() -> None:
+    rng = np.random.default_rng(5)
+    found = compute_contrast(rng.normal(10, 3, 5), control_A=rng.normal(8, 1, 6), time_ps=10, temperature_K=300)
+    assert found.difference.low is not None
+    assert found.difference.high is not None
+    middle = (found.difference.low + found.difference.high) / 2
+    assert found.difference.value == pytest.approx(middle, rel=1e-12)
+    assert found.dislocation_gain.value - found.control_gain.value == pytest.approx(middle, rel=1e-12)
 
 
 def test_contrast_does_not_depend_on_the_order_of_replicas() -> None:

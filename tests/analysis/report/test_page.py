@@ -250,6 +250,17 @@ def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[.
     assert ("replicas", "5") in tables["Settings"].rows
 
 
+def test_a_difference_is_shown_as_that_of_the_gains_shown(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    contrast = dict(results.observables["contrast"])
+    for name, value in (("dislocation_gain_A", 2.3449), ("control_gain_A", 1.3351), ("difference_A", 1.0098)):
+        contrast[name] = contrast[name] | {"value": value, "uncertainty": None, "low": None, "high": None}
+    exact = replace(results, observables=results.observables | {"contrast": contrast})
+    shown = {row[0]: row[1] for table in build_tables(exact) for row in table.rows if row[0].startswith("contrast")}
+    assert [tile.value for tile in build_tiles(exact)][:3] == ["2.34\u202fÅ", "1.34\u202fÅ", "1.00\u202fÅ"]
+    assert shown["contrast · difference"] == "1.00\u202fÅ"
+
+
 def test_the_difference_is_shown_at_other_radii_and_densities(make_results: Callable[..., Results]) -> None:
     results = make_results()
     sensitivity = {
