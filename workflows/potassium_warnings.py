@@ -11,7 +11,7 @@ from structures.metal import POTASSIUM_MELTING_POINT_K
 from workflows.jobs.store import Finished
 from workflows.known_limits import find_known_limits
 from workflows.potassium_cells import DISLOCATION, find_alloy
-from workflows.potassium_run import CaseData, RunFacts
+from workflows.potassium_run import GAP_SCAN, CaseData, RunFacts
 from workflows.relaxation_log import find_energy_fall_eV
 
 _CIRCUITS = (
@@ -80,6 +80,20 @@ def judge_case(part: ContactCase, *, case: str) -> list[ResultWarning]:
     return warnings
 
 
+def judge_gap(scan: Finished) -> list[ResultWarning]:
+    """What is left to say of a scan whose lowest energy is at one of its ends."""
+    values = scan.values
+    if values["is_bracketed"]:
+        return []
+    gaps_A = values["gaps_A"]
+    text = (
+        f"The scan over gaps from {min(gaps_A):g} to {max(gaps_A):g} Å is lowest at its end, "
+        f"{values['lowest_gap_A']:g} Å: no gap of lowest energy was found, and the potassium starts where the scan "
+        "ended. Give structure.gap_A."
+    )
+    return [ResultWarning("amber", text)]
+
+
 def judge_relaxation(relaxation: Finished, *, case: str) -> list[ResultWarning]:
     """What is left to say of a relaxation that was stopped before its forces were small."""
     values = relaxation.values
@@ -125,9 +139,10 @@ def collect_warnings(
     warnings = [warning for case, part in cases.items() for warning in judge_case(part, case=case)]
     # The regions are the same in all cases.
     warnings.extend(warning for part in list(cases.values())[:1] for warning in judge_depths(part.penetration))
-    warnings.extend(
-        warning for case, key in relaxed.items() for warning in judge_relaxation(run.finished(key), case=case)
-    )
+    if GAP_SCAN in run.keys:
+        warnings.extend(judge_gap(run.finished(run.keys[GAP_SCAN])))
+    for case, key in relaxed.items():
+        warnings.extend(judge_relaxation(run.finished(key), case=case))
     for case, keys in dynamics.items():
         breaks = [text for key in keys for text in run.finished(key).values.get("breaks", ())]
         warnings.extend(ResultWarning("amber", f"A break in the dynamics of {case}, {text}.") for text in breaks)

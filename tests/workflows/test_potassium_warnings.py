@@ -13,12 +13,17 @@ from analysis.penetration import DepthSeries, Penetration
 from analysis.region_temperature import RegionTemperature
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
+from workflows.jobs.calculation import Calculation
+from workflows.jobs.key import compute_key
 from workflows.jobs.store import Finished, Store
+from workflows.potassium_cells import build_cells
+from workflows.potassium_diffusion import choose_gap
 from workflows.potassium_run import RunFacts
 from workflows.potassium_warnings import (
     collect_warnings,
     find_doubts,
     judge_depths,
+    judge_gap,
     judge_orders,
     judge_relaxation,
     judge_temperatures,
@@ -82,6 +87,43 @@ def test_an_unfinished_relaxation_says_how_fast_its_energy_fell(tmp_path: Path) 
     (warning,) = judge_relaxation(relaxation, case="control")
     assert warning.text.startswith(f"{told}, while its energy still fell by 4.25 eV per 100 steps.")
     assert judge_relaxation(Finished("a" * 64, values={"converged": True}, files={}), case="control") == []
+
+
+def test_a_gap_at_the_end_of_its_scan_is_told(tmp_path: Path) -> None:
+    values = {"gaps_A": [2.0, 2.5, 5.0], "lowest_gap_A": 2.0, "is_bracketed": False}
+    scan = Finished("b" * 64, values=values, files={})
+    run = RunFacts(
+        config=PotassiumDiffusionConfig(),
+        workdir=tmp_path,
+        store=Store(tmp_path / "store"),
+        calculator=CalculatorSpec("pod"),
+        keys={"gap scan": scan.key},
+        verified={scan.key: scan},
+    )
+    texts = [one.text for one in collect_warnings(run, data={}, cases={}, relaxed={}, dynamics={}, proof="")]
+    (told,) = [text for text in texts if "gaps" in text]
+    assert told.startswith("The scan over gaps from 2 to 5 Å is lowest at its end, 2 Å: no gap of lowest energy")
+    assert judge_gap(Finished("b" * 64, values=values | {"is_bracketed": True}, files={})) == []
+
+
+@pytest.mark.parametrize(
+    ("cases", "scanned"),
+    [
+        (["dislocation", "control"], "control"),
+        (["control", "dislocation"], "control"),
+        (["dislocation"], "dislocation"),
+    ],
+)
+def test_the_flat_face_is_scanned_in_whatever_order_cases_are(tmp_path: Path, cases: list[str], scanned: str) -> None:
+    structure = {"cases": cases, "repeats": [6, 4, 2], "metal_thickness_A": 8.0, "vacuum_A": 12.0, "max_strain": 0.1}
+    config = PotassiumDiffusionConfig.model_validate({"structure": structure}, strict=False)
+    calculator = CalculatorSpec("pod")
+    cell = build_cells(config)[scanned].atoms
+    key = compute_key(Calculation("gap_scan", structure=cell, calculator=calculator))
+    scan = Finished(key, values={"lowest_gap_A": 2.75}, files={})
+    store = Store(tmp_path / "store")
+    run = RunFacts(config, tmp_path, store, calculator, is_reading=True, verified={key: scan})
+    assert choose_gap(run) == 2.75
 
 
 def make_penetration(*, core_nm2: float, total_nm2: float, density_per_nm2: float) -> Penetration:
