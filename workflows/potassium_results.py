@@ -64,6 +64,8 @@ from workflows.relaxation_log import find_energy_fall_eV
 
 _GUARD_FRAMES = 20
 _MEV_PER_EV = 1000.0
+# Of held-out data on a card: what a slab below a metal has.
+_KINDS = ("interface", "slab", "surface", "dislocation")
 DECORATION = "for this decoration"
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
 
@@ -340,11 +342,15 @@ def measure_temperatures(dynamics: DynamicsSection, *, data: CaseData) -> dict[s
 
 
 def describe_potential(calculator: CalculatorSection) -> dict[str, Any]:
-    """Name, teacher and errors of an embedded potential, from its card; nothing for other calculators."""
+    """Name, teacher and errors of an embedded potential, from its card; nothing for other calculators.
+
+    Errors are given for all held-out data, and for the kinds of structures that a slab with an interface is made of.
+    """
     card = read_potential_card(calculator)
     if card is None:
         return {}
-    overall: dict[str, Any] = next((entry for entry in card["errors"]["held_out"] if entry["kind"] == "all"), {})
+    errors: dict[str, dict[str, Any]] = {entry["kind"]: entry for entry in card["errors"]["held_out"]}
+    overall = errors.get("all", {})
     force_eV_per_A = overall.get("force_rmse_eV_per_A")
     return {
         "potential": {
@@ -353,6 +359,15 @@ def describe_potential(calculator: CalculatorSection) -> dict[str, Any]:
             "energy_rmse_meV_per_atom": overall.get("energy_rmse_meV_per_atom"),
             "force_rmse_meV_per_A": None if force_eV_per_A is None else _MEV_PER_EV * force_eV_per_A,
             "force_rmse_share": overall.get("relative_force_error"),
+            "force_errors_by_kind": {
+                kind: {
+                    "force_rmse_meV_per_A": _MEV_PER_EV * errors[kind]["force_rmse_eV_per_A"],
+                    "force_rmse_share": errors[kind]["relative_force_error"],
+                    "n_frames": errors[kind]["n_frames"],
+                }
+                for kind in _KINDS
+                if kind in errors
+            },
         }
     }
 

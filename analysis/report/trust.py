@@ -106,8 +106,17 @@ def _check_potential(potential: object) -> list[TrustItem]:
         text += f", {100 * share:.0f} % of the RMS force"
     if teacher := potential.get("teacher"):
         text += f"; against {teacher}"
-    poor = share is not None and share > LARGEST_FORCE_ERROR_SHARE
+    kinds: dict[str, dict[str, float]] = potential.get("force_errors_by_kind") or {}
+    if kinds:
+        text += f". Forces by kind of structure: {'; '.join(_show_force_error(kind, kinds[kind]) for kind in kinds)}"
+    shares = [one for one in (share, *(found["force_rmse_share"] for found in kinds.values())) if one is not None]
+    poor = max(shares, default=0.0) > LARGEST_FORCE_ERROR_SHARE
     return [TrustItem("amber" if poor else "green", "Potential", f"{text}.")]
+
+
+def _show_force_error(kind: str, found: dict[str, float]) -> str:
+    error = format_number(found["force_rmse_meV_per_A"], digits=3)
+    return f"{kind} {error} meV/Å, {100 * found['force_rmse_share']:.0f} %"
 
 
 def _check_case(case: dict[str, Any], *, contrasted: bool) -> list[TrustItem]:

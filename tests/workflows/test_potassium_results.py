@@ -26,6 +26,11 @@ def test_errors_of_the_shipped_card_reach_the_results() -> None:
     assert potential["force_rmse_meV_per_A"] == pytest.approx(1000 * overall["force_rmse_eV_per_A"], rel=1e-12)
     assert potential["energy_rmse_meV_per_atom"] == overall["energy_rmse_meV_per_atom"]
     assert potential["force_rmse_share"] == overall["relative_force_error"]
+    by_kind = potential["force_errors_by_kind"]
+    assert list(by_kind) == ["interface", "slab", "surface", "dislocation"]
+    (slab,) = [entry for entry in card["errors"]["held_out"] if entry["kind"] == "slab"]
+    assert by_kind["slab"]["force_rmse_share"] == slab["relative_force_error"]
+    assert by_kind["slab"]["force_rmse_meV_per_A"] == pytest.approx(1000 * slab["force_rmse_eV_per_A"], rel=1e-12)
 
 
 def test_a_calculator_without_a_card_has_no_errors() -> None:

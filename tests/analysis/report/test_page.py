@@ -369,6 +369,6 @@ def test_conservation_comes_from_the_settings(make_results: Callable[..., Result
     results = make_results()
     limits = results.config["dynamics"] | {"limits": {"drift_eV_per_atom": 0.5}}
     found = find_conservation(replace(results, config=results.config | {"dynamics": limits}))
-    assert found == Conservation(from_ps=3.0, n_atoms=1354, limit_eV_per_atom=0.5)
+    assert found == Conservation(from_ps=3.0, n_atoms=1354, limit_eV_per_atom=0.5, has_vacuum=True)
     assert find_conservation(Results("x", "failed")) == Conservation()
     assert "eV/atom (control) from the end of heating at 3\u202fps" in build_report_html(results, viewer=None)

@@ -213,6 +213,17 @@ def test_peak_cutoff_and_frames_are_those_of_the_results() -> None:
     assert "Counted in" not in plot.sentence
 
 
+def test_a_pressure_with_vacuum_in_it_says_so() -> None:
+    run = {"time_ps": [0.0, 1.0], "pressure_GPa": [0.1, 0.2], "temperature_K": [50.0, 52.0]}
+    observables = {"cases": {"a": {"label": "a", "thermodynamics": run}}}
+    (plot,) = build_plots(observables, conservation=Conservation(has_vacuum=True))
+    assert [figure.label for figure in plot.figures] == ["temperature", "pressure, vacuum included"]
+    assert "over the whole cell, its vacuum included" in plot.sentence
+    (plot,) = build_plots(observables)
+    assert [figure.label for figure in plot.figures] == ["temperature", "pressure"]
+    assert "vacuum" not in plot.sentence
+
+
 def test_crystal_order_is_shown_from_both_kinds_of_sites() -> None:
     order = {"time_ps": [0.0, 1.0], "displacement_ratio": [0.2, 0.3], "displacement_ratio_from_relaxed": [0.0, 0.1]}
     (plot,) = build_plots({"cases": {"a": {"label": "a", "crystal_order": order | {"sentence": "It is lost."}}}})
@@ -234,7 +245,7 @@ def test_conserved_quantity_is_judged_after_heating_and_per_atom() -> None:
     (plot,) = build_plots(observables, conservation=known)
     assert plot.sentence == (
         "The conserved quantity moved by 2 × 10⁻⁶\u202feV/atom (a) from the end of heating at 1.5\u202fps "
-        "to the last value (limit 0.5\u202feV/atom)."
+        "to the last value (a run is aborted at 0.5\u202feV/atom; far below it is no proof of quality)."
     )
     (plain,) = build_plots(observables)
     assert "moved by −6.1\u202feV (a) from the first to the last value." in plain.sentence

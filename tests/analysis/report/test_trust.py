@@ -116,6 +116,16 @@ def test_what_a_warning_tells_is_not_told_twice(clean: Results) -> None:
         ({"name": "mine"}, "amber", "mine: no checked error"),
         ({"name": "mine", "force_rmse_meV_per_A": 60.0, "force_rmse_share": 0.4}, "amber", "40 % of the RMS force"),
         ({"name": "mine", "energy_rmse_meV_per_atom": 2.0}, "green", "2 meV/atom"),
+        (
+            {
+                "name": "mine",
+                "force_rmse_meV_per_A": 60.0,
+                "force_rmse_share": 0.1,
+                "force_errors_by_kind": {"slab": {"force_rmse_meV_per_A": 52.4, "force_rmse_share": 0.47}},
+            },
+            "amber",
+            "10 % of the RMS force. Forces by kind of structure: slab 52.4 meV/Å, 47 %.",
+        ),
     ],
 )
 def test_potential(clean: Results, potential: Any, level: str, text: str) -> None:  # noqa: ANN401 - JSON
