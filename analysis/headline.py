@@ -99,7 +99,7 @@ def define_depth(observables: dict[str, Any]) -> str:
         atoms += " in the columns about the core lines (in the control: the same columns)"
     return (
         f"{begin_sentence(name_depth(observables))}: the depth below the interface beyond which {number} {atoms} lie "
-        "on each nm², mean over the last tenth of the run less its value in {START}. It is no path of "
+        f"on each nm², mean over the last tenth of the run less its value in {START}. It is no path of "
         "single atoms: those that come into a column from beside it count as well. The interface is the plane "
         "midway between alloy and potassium as built, and stays there."
     )

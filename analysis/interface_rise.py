@@ -45,8 +45,8 @@ class InterfaceRise:
     def sentence(self) -> str:
         """What a reader of a depth must know of its plane."""
         text = (
-            f"The plane is that of the alloy as built: of its atoms {self.n_above_start:.4g} are above it in {START} "
-            f"and {self.n_above_end:.4g} at the end"
+            f"Alloy atoms above that plane, which is the one of the alloy as built: {self.n_above_start:.0f} in {START}"
+            f", {self.n_above_end:.0f} at the end"
         )
         if not np.isfinite(self.rise_end_A):
             return f"{text}."

@@ -51,9 +51,9 @@ def test_both_faces_count_where_there_are_two() -> None:
 
 
 def test_the_sentence_says_where_the_plane_is() -> None:
-    runs = [InterfaceRise(0, 2, 0.2, 1.4, 3), InterfaceRise(0, 3, 0.2, -1.5, 3)]
+    runs = [InterfaceRise(0, 2, 0.2, 1.4, 3), InterfaceRise(0, 6, 0.2, -1.5, 3)]
     assert combine_interface_rises(runs).sentence == (
-        "The plane is that of the alloy as built: of its atoms 0 are above it in the relaxed cell and 2.5 at the end; "
+        "Alloy atoms above that plane, which is the one of the alloy as built: 0 in the relaxed cell, 4 at the end; "
         "the 3 built within 3 Å of it rose by 0.20 Å until the start and by −0.05 Å until the end."
     )
     bare = InterfaceRise(0, 0, float("nan"), float("nan"), 0)

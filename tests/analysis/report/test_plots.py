@@ -196,6 +196,7 @@ def test_elements_keep_their_capitals_at_the_start_of_a_sentence() -> None:
     (plot,) = [plot for plot in build_plots({"cases": {"a": case}}) if plot.key == "contrast"]
     assert plot.sentence.startswith("Depth gained, all K: −1.50\u202fÅ (a, no interval).")
     assert define_depth({"cases": {"a": case}}).startswith("Depth gained, all K: the depth")
+    assert "less its value in the relaxed cell. It is no path of single atoms" in define_depth({"cases": {"a": case}})
 
 
 def test_peak_cutoff_and_frames_are_those_of_the_results() -> None:
