@@ -1,13 +1,14 @@
 """What analysed cases of metal on alloy say: the contrast of two, or the depth of one, in a sentence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from analysis.column_gains import compute_place_null, compute_sensitivity
 from analysis.contact import ContactCase
-from analysis.contrast import Contrast, compute_contrast, count_replicas, show_depth
+from analysis.contrast import Contrast, Wording, compute_contrast, count_replicas, show_depth
 from analysis.headline import ALL_ATOMS, CORE_COLUMNS, START, judge_gain
 from analysis.penetration import compute_gain
 
@@ -44,6 +45,9 @@ def compare_contact_cases(
         "areal_density_per_nm2": dislocation.penetration.areal_density_per_nm2,
     }
     tracked = dislocation.core is None or dislocation.core.verdict != "unclear"
+    note = "" if tracked or not in_core else "the cores were not tracked"
+    places = () if in_core else ("with the dislocation", "in the control")
+    wording = replace(Wording(*places), note=note, scope=scope)
     return compute_contrast(
         chosen[0].gain_A,
         control_A=chosen[1].gain_A,
@@ -51,11 +55,8 @@ def compare_contact_cases(
         depths_A=(chosen[0].final_A, chosen[1].final_A),
         time_ps=float(times[-1] - times[0]),
         temperature_K=temperature_K,
-        where="in the core columns" if in_core else "with the dislocation",
-        where_control="in the same columns of the control" if in_core else "in the control",
         region=CORE_COLUMNS if in_core else ALL_ATOMS,
-        note="" if tracked or not in_core else "the cores were not tracked",
-        scope=scope,
+        wording=wording,
         doubts=doubts,
         place=compute_place_null(dislocation.columns, **beside) if looks_around else None,
         sensitivity=compute_sensitivity(dislocation.columns, **beside) if looks_around else None,

@@ -1,7 +1,7 @@
 """Dislocation against control: how much more the depth grew, by how many times, and whether that is resolved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, isfinite, sqrt
 from typing import Any
 
@@ -79,6 +79,23 @@ class Contrast:
         }
 
 
+@dataclass(frozen=True)
+class Wording:
+    """What the sentence of a contrast says beside its numbers.
+
+    Attributes:
+        where: where the gain of the dislocated case was taken.
+        where_control: where that of the control was taken.
+        note: what else a reader must know.
+        scope: what the replicas have in common, so that the answer is about it alone, e.g. "for this decoration".
+    """
+
+    where: str = "in the core columns"
+    where_control: str = "in the same columns of the control"
+    note: str = ""
+    scope: str = ""
+
+
 def compute_contrast(
     dislocation_A: ArrayLike,
     *,
@@ -87,12 +104,8 @@ def compute_contrast(
     temperature_K: float,
     elsewhere_A: ArrayLike | None = None,
     depths_A: tuple[ArrayLike, ArrayLike] | None = None,
-    species_name: str = "potassium",
-    where: str = "in the core columns",
-    where_control: str = "in the same columns of the control",
     region: str = ALL_ATOMS,
-    note: str = "",
-    scope: str = "",
+    wording: Wording = Wording(),
     doubts: Sequence[str] = (),
     place: PlaceNull | None = None,
     sensitivity: Sensitivity | None = None,
@@ -109,12 +122,8 @@ def compute_contrast(
         temperature_K: temperature, in K.
         elsewhere_A: depth gained outside the core columns in the replicas with the dislocation, shape (n,), in Å.
         depths_A: final depths of the replicas with the dislocation and of the control, in Å; passed on.
-        species_name: what penetrates, for the sentence.
-        where: where the gain of the dislocated case was taken, for the sentence.
-        where_control: where that of the control was taken.
         region: whose depths these are, see `analysis.headline`.
-        note: what else a reader of the sentence must know.
-        scope: what the replicas have in common, so that the answer is about it alone, e.g. "for this decoration".
+        wording: what the sentence says beside numbers.
         doubts: why the numbers are no result about dislocations, e.g. "the alloy has lost its crystal order".
         place: the same difference for columns put elsewhere.
         sensitivity: the same difference at other radii and areal densities; passed on.
@@ -139,15 +148,7 @@ def compute_contrast(
     verdict = "resolved" if resolved else "not resolved"
     difference = _build_difference(with_line, without, verdict=verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
-    beside = "" if elsewhere is None else f", elsewhere in the same run by {show_depth(elsewhere)}"
-    facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
-    advice = "" if resolved else _advise(with_line, without, n_replicas=n_replicas, low=low, high=high)
-    sentence = (
-        f"The depth of {species_name} {where} grew by {show_depth(gains[0])}{beside} and {where_control} by "
-        f"{show_depth(gains[1])} within {time_ps:.4g} ps from {START} on{f', {scope}' if scope else ''} ({facts}): "
-        f"{_describe(difference, gains=gains, ratio=ratio)}{_describe_place(place)}. {state_doubts(doubts) or advice}"
-    ).rstrip()
-    return Contrast(
+    found = Contrast(
         difference=difference,
         ratio=ratio,
         dislocation_gain=gains[0],
@@ -156,11 +157,27 @@ def compute_contrast(
         depths=None if depths_A is None else _average(depths_A),
         n_replicas=n_replicas,
         resolved=resolved,
-        sentence=sentence,
+        sentence="",
         region=region,
         doubts=tuple(doubts),
         place=place,
         sensitivity=sensitivity,
+    )
+    advice = "" if resolved else _advise(with_line, without, n_replicas=n_replicas, low=low, high=high)
+    sentence = _write_sentence(found, time_ps=time_ps, temperature_K=temperature_K, wording=wording)
+    return replace(found, sentence=f"{sentence} {state_doubts(doubts) or advice}".rstrip())
+
+
+def _write_sentence(found: Contrast, *, time_ps: float, temperature_K: float, wording: Wording) -> str:
+    """The numbers in words."""
+    elsewhere = found.elsewhere_gain
+    beside = "" if elsewhere is None else f", elsewhere in the same run by {show_depth(elsewhere)}"
+    facts = f"{count_replicas(found.n_replicas)}, {temperature_K:.4g} K{f'; {wording.note}' if wording.note else ''}"
+    numbers = _describe(found.difference, gains=(found.dislocation_gain, found.control_gain), ratio=found.ratio)
+    return (
+        f"The depth of potassium {wording.where} grew by {show_depth(found.dislocation_gain)}{beside} and "
+        f"{wording.where_control} by {show_depth(found.control_gain)} within {time_ps:.4g} ps from {START} on"
+        f"{f', {wording.scope}' if wording.scope else ''} ({facts}): {numbers}{_describe_place(found.place)}."
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
 from analysis.column_gains import PlaceNull
-from analysis.contrast import compute_contrast
+from analysis.contrast import Wording, compute_contrast
 from analysis.headline import find_comparisons
 from structures.errors import InputError
 
@@ -45,7 +45,7 @@ def test_sentence_says_what_happened_elsewhere_and_that_cores_were_not_tracked()
         depths_A=([5.3], [4.2]),
         time_ps=12,
         temperature_K=50,
-        note="the cores were not tracked",
+        wording=Wording(note="the cores were not tracked"),
     )
     assert found.sentence.startswith(
         "The depth of potassium in the core columns grew by 3.10 Å, elsewhere in the same run by 3.80 Å and in the "
@@ -117,7 +117,9 @@ def test_a_doubt_leaves_nothing_resolved_and_asks_for_no_replicas() -> None:
 
 
 def test_the_sentence_says_what_the_answer_is_about() -> None:
-    found = compute_contrast(DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300, scope="for this decoration")
+    found = compute_contrast(
+        DEEP, control_A=SHALLOW, time_ps=10, temperature_K=300, wording=Wording(scope="for this decoration")
+    )
     assert "from the relaxed cell on, for this decoration (5 replicas, 300 K)" in found.sentence
 
 
