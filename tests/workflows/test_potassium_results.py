@@ -15,7 +15,8 @@ from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.configuration.sections import CalculatorSection
 from workflows.jobs.store import Finished, Store
-from workflows.potassium_results import describe_making, describe_potential, mark_energy
+from workflows.potassium_description import describe_potential
+from workflows.potassium_results import describe_making, mark_energy
 from workflows.potassium_run import RunFacts
 
 
