@@ -149,20 +149,9 @@ def compute_contrast(
     difference = _build_difference(with_line, without, verdict=verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
     found = Contrast(
-        difference=difference,
-        ratio=ratio,
-        dislocation_gain=gains[0],
-        control_gain=gains[1],
-        elsewhere_gain=elsewhere,
-        depths=None if depths_A is None else _average(depths_A),
-        n_replicas=n_replicas,
-        resolved=resolved,
-        sentence="",
-        region=region,
-        doubts=tuple(doubts),
-        place=place,
-        sensitivity=sensitivity,
-    )
+        difference, ratio, gains[0], gains[1], elsewhere, None if depths_A is None else _average(depths_A), n_replicas,
+        resolved, "", region, tuple(doubts), place, sensitivity,
+    )  # fmt: skip
     advice = "" if resolved else _advise(with_line, without, n_replicas=n_replicas, low=low, high=high)
     sentence = _write_sentence(found, time_ps=time_ps, temperature_K=temperature_K, wording=wording)
     return replace(found, sentence=f"{sentence} {state_doubts(doubts) or advice}".rstrip())
