@@ -1,4 +1,4 @@
-"""A case of metal on alloy, analysed: all observables of its replicas, and the contrast of two cases."""
+"""A case of metal on alloy, analysed: all observables of its replicas."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,19 +8,18 @@ import numpy as np
 from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.column_gains import ColumnRun, read_column_run
 from analysis.common_cutoff import find_common_cutoff
 from analysis.contact_geometry import ContactGeometry, compute_alloy_drift
-from analysis.contrast import Contrast, compute_contrast, count_replicas, show_depth
 from analysis.core import CoreTrack, build_core_finder, combine_tracks, track_cores
 from analysis.counting import largest_radius_A
 from analysis.density_map import DensityMap, combine_density_maps, compute_density_map
 from analysis.diffusion import REACTING_FRONT, MeanSquaredDisplacement, combine_msds, compute_displacements, compute_msd
-from analysis.headline import ALL_ATOMS, CORE_COLUMNS, judge_gain
+from analysis.interface_rise import InterfaceRise, combine_interface_rises, compute_interface_rise
 from analysis.penetration import (
     DEFAULT_AREAL_DENSITY_PER_NM2,
     Penetration,
     combine_penetrations,
-    compute_gain,
     compute_penetration,
 )
 from analysis.rdf import RadialDistribution, RegionOfFrame, combine_rdfs, compute_rdfs, count_within
@@ -33,9 +32,10 @@ from structures.errors import InputError
 
 RADIUS_SHARE = 0.99
 """Distribution functions reach at most this share of half the cell, of which dynamics may take a little."""
-_RDF_FRAMES = 20
+_RDF_FRAMES = 100
 _CORE_FRAMES = 20
-_STRAY = 0.001
+# Lest an atom at the very end falls out of its region by rounding.
+_MARGIN_A = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class ContactCase:
     thermodynamics: Thermodynamics | None
     guard: dict[str, Any] | None
     energy_released: Quantity | None = None
+    columns: tuple[ColumnRun, ...] = ()
+    interface: InterfaceRise | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The case as JSON values."""
@@ -59,6 +61,7 @@ class ContactCase:
             "label": self.label,
             "replicas": self.n_replicas,
             "penetration": self.penetration.to_json(),
+            "interface": None if self.interface is None else self.interface.to_json(),
             "rdf": [distribution.to_json() for distribution in self.rdf],
             "msd": self.msd.to_json(),
             "density_map": self.density_map.to_json(),
@@ -78,6 +81,8 @@ class _Run:
     msd: MeanSquaredDisplacement
     density_map: DensityMap
     core: CoreTrack | None
+    columns: ColumnRun | None
+    interface: InterfaceRise | None
 
 
 def compute_contact_case(
@@ -89,6 +94,7 @@ def compute_contact_case(
     species: str = "K",
     areal_density_per_nm2: float = DEFAULT_AREAL_DENSITY_PER_NM2,
     reference_A: ArrayLike | None = None,
+    built_A: ArrayLike | None = None,
     thermodynamics: Sequence[Thermodynamics] = (),
     guard: dict[str, Any] | None = None,
     rdf_max_A: float = 10.0,
@@ -97,7 +103,8 @@ def compute_contact_case(
 ) -> ContactCase:
     """All observables of the replicas of one case.
 
-    Distribution functions are taken from the second half of the run. The core columns follow the cores if they glide.
+    Distribution functions are taken from the second half of the run, all its frames or 100 spread over it. The core
+    columns follow the cores if they glide.
 
     Args:
         replicas: one trajectory a replica, with unwrapped positions, elements and regions.
@@ -107,6 +114,7 @@ def compute_contact_case(
         species: element that penetrates.
         areal_density_per_nm2: its atoms beyond the penetration depth on each nm² of the interface, in nm⁻².
         reference_A: positions of the starting structure, in whose coordinates the geometry is; None: first frame.
+        built_A: positions before the relaxation, from which the rise of the alloy is measured; None: not measured.
         thermodynamics: tables of the replicas; the one whose conserved energy moved most in the second half is shown.
         guard: what the guard of the potential's domain found, passed on.
         rdf_max_A: range of the distribution functions, in Å; cut if the cell has shrunk below what it needs.
@@ -129,6 +137,7 @@ def compute_contact_case(
             species=species,
             areal_density_per_nm2=areal_density_per_nm2,
             reference_A=reference_A,
+            built_A=built_A,
             rdf_A=(rdf_max_A, rdf_bin_A),
             map_bin_A=map_bin_A,
         )
@@ -141,6 +150,7 @@ def _join_runs(
     runs: Sequence[_Run], *, label: str, thermodynamics: Sequence[Thermodynamics], guard: dict[str, Any] | None
 ) -> ContactCase:
     tracks = [run.core for run in runs if run.core is not None]
+    rises = [run.interface for run in runs if run.interface is not None]
     return ContactCase(
         label=label,
         n_replicas=len(runs),
@@ -152,6 +162,8 @@ def _join_runs(
         thermodynamics=find_worst_thermodynamics(thermodynamics) if thermodynamics else None,
         guard=guard,
         energy_released=compute_energy_released(thermodynamics) if thermodynamics else None,
+        columns=tuple(run.columns for run in runs if run.columns is not None),
+        interface=combine_interface_rises(rises) if rises else None,
     )
 
 
@@ -185,58 +197,6 @@ def share_cutoffs(cases: Mapping[str, ContactCase]) -> dict[str, ContactCase]:
     return shared
 
 
-def compare_contact_cases(dislocation: ContactCase, *, control: ContactCase, temperature_K: float) -> Contrast:
-    """Contrast of the depth gained in the core columns, which are the same columns in both cases.
-
-    Args:
-        dislocation: case with a dislocation.
-        control: same cell without.
-        temperature_K: temperature of both, in K.
-
-    Returns:
-        The contrast; of the depth gained by all atoms if the columns of a case hold none.
-    """
-    times = dislocation.penetration.time_ps
-    pair = [case.penetration.by_region.get("core") for case in (dislocation, control)]
-    columns = [series for series in pair if series is not None and np.isfinite(series.gain_A).all()]
-    in_core = len(columns) == len(pair)
-    chosen = columns if in_core else [case.penetration.total for case in (dislocation, control)]
-    elsewhere = dislocation.penetration.by_region.get("crystal") if in_core else None
-    tracked = dislocation.core is None or dislocation.core.verdict != "unclear"
-    return compute_contrast(
-        chosen[0].gain_A,
-        control_A=chosen[1].gain_A,
-        elsewhere_A=elsewhere.gain_A if elsewhere is not None and np.isfinite(elsewhere.gain_A).all() else None,
-        depths_A=(chosen[0].final_A, chosen[1].final_A),
-        time_ps=float(times[-1] - times[0]),
-        temperature_K=temperature_K,
-        where="in the core columns" if in_core else "with the dislocation",
-        where_control="in the same columns of the control" if in_core else "in the control",
-        region=CORE_COLUMNS if in_core else ALL_ATOMS,
-        note="" if tracked or not in_core else "the cores were not tracked",
-    )
-
-
-def describe_contact_case(case: ContactCase, *, temperature_K: float) -> str:
-    """What a case alone says: the depth that all its atoms gained, in a sentence, with what would give it an error bar.
-
-    Args:
-        case: the case.
-        temperature_K: its temperature, in K.
-
-    Returns:
-        The sentence.
-    """
-    times, gain = case.penetration.time_ps, compute_gain(case.penetration.total)
-    sentence = (
-        f"Potassium went {show_depth(gain)} deeper ({case.label}, {ALL_ATOMS}) within "
-        f"{float(times[-1] - times[0]):.4g} ps of first contact ({count_replicas(case.n_replicas)}, "
-        f"{temperature_K:.4g} K)."
-    )
-    doubt = judge_gain(n_replicas=gain.n_independent, low=gain.low, high=gain.high)
-    return f"{sentence} {doubt}".rstrip()
-
-
 def _analyse_run(
     universe: Universe,
     *,
@@ -245,6 +205,7 @@ def _analyse_run(
     species: str,
     areal_density_per_nm2: float,
     reference_A: ArrayLike | None,
+    built_A: ArrayLike | None,
     rdf_A: tuple[float, float],
     map_bin_A: float,
 ) -> _Run:
@@ -256,6 +217,12 @@ def _analyse_run(
     lines = core.follow_lines if core is not None and core.verdict == "glides" else None
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=reference_A)
     _, positions = compute_displacements(universe, species=species, drift_A=drift)
+    columns = None
+    if geometry.lines_A:
+        columns = read_column_run(universe, geometry=geometry, drift_A=drift, species=species, lines=lines)
+    interface = None
+    if built_A is not None:
+        interface = compute_interface_rise(universe, geometry=geometry, built_A=built_A, drift_A=drift)
     times = np.array([timestep.time for timestep in universe.trajectory])
     return _Run(
         penetration=compute_penetration(
@@ -272,6 +239,8 @@ def _analyse_run(
             universe, geometry=geometry, species=species, bin_A=map_bin_A, lines=lines, reference_A=reference_A
         ),
         core=core,
+        columns=columns,
+        interface=interface,
     )
 
 
@@ -284,12 +253,16 @@ def _compute_distributions(
     lines: Callable[[int], NDArray[np.float64]] | None,
     rdf_A: tuple[float, float],
 ) -> list[RadialDistribution]:
-    """Distribution functions of the species with every element, by region, from the second half of the run."""
+    """Distribution functions of the species with every element, by region, from the second half of the run.
+
+    In the region "all" every atom is a centre; it reaches from the lowest atom to the highest, so a stray one in the
+    vacuum lowers the mean density, by which g(r) is divided, and no coordination number.
+    """
 
     def build(number: int) -> Callable[[int], Region]:
         def place(frame: int) -> Region:
             heights = universe.trajectory.ts.positions[:, 2] - drift[frame, 2]
-            low, high = (float(z) for z in np.quantile(heights, (_STRAY, 1 - _STRAY)))
+            low, high = float(heights.min()) - _MARGIN_A, float(heights.max()) + _MARGIN_A
             region = geometry.build_regions(matter_z_A=(low, high))[number]
             at = np.array(geometry.lines_A).reshape(-1, 2) + drift[frame, :2] if lines is None else lines(frame)
             return region.shifted(z_A=float(drift[frame, 2]), lines_A=at.tolist())

@@ -1,4 +1,4 @@
-"""Dislocation against control: how much deeper, by how many times, and whether that is resolved."""
+"""Dislocation against control: how much more the depth grew, by how many times, and whether that is resolved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
-from analysis.headline import ALL_ATOMS
+from analysis.column_gains import PlaceNull, Sensitivity
+from analysis.headline import ALL_ATOMS, DECIMALS, START, state_doubts, subtract_as_shown
 from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
 from structures.errors import InputError
 
 _MOST_REPLICAS = 200
-# As shown: a difference is that of the two numbers that a reader sees.
-_DECIMALS = 2
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Depths that two cases gained since first contact, compared over replicas.
+    """By how much the depth grew in two cases since the relaxed cell, compared over replicas.
 
-    Gains are given to 0.01 Å, and so is their difference.
+    The depth is that beyond which a given number of atoms lie on each nm²; its gain is no path of single atoms.
+    All numbers are as computed. A sentence rounds gains to 0.01 Å, and shows the difference of the rounded ones.
 
     Attributes:
         difference: gain with the dislocation minus that of the control, in Å.
@@ -32,9 +32,12 @@ class Contrast:
         elsewhere_gain: gain outside the core columns in the same runs as `dislocation_gain`, in Å; None if not known.
         depths: final depths with the dislocation and of the control, in Å; None if not known.
         n_replicas: replicas of the case that has fewer.
-        resolved: at least five replicas, and the interval of the difference excludes zero.
+        resolved: at least five replicas, the interval of the difference excludes zero, and nothing speaks against it.
         sentence: the answer in one sentence, with what would resolve it.
         region: whose depths these are, see `analysis.headline`.
+        doubts: why the numbers are no result about dislocations, however many replicas there are.
+        place: the same difference for columns put elsewhere; None if it was not looked for.
+        sensitivity: the same difference at other radii and areal densities; None if it was not looked for.
     """
 
     difference: Quantity
@@ -47,6 +50,9 @@ class Contrast:
     resolved: bool
     sentence: str
     region: str
+    doubts: tuple[str, ...] = ()
+    place: PlaceNull | None = None
+    sensitivity: Sensitivity | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The contrast as JSON values; estimate, low and high are those of the difference."""
@@ -55,19 +61,39 @@ class Contrast:
             "low": self.difference.low,
             "high": self.difference.high,
             "unit": "Å",
-            "quantity": "difference of the depths gained since first contact",
+            "quantity": f"difference of the depths gained since {START}",
             "region": self.region,
             "n_replicas": self.n_replicas,
             "resolved": self.resolved,
+            "doubts": list(self.doubts),
             "sentence": self.sentence,
             "difference_A": self.difference.to_json(),
             "ratio": None if self.ratio is None else self.ratio.to_json(),
             "dislocation_gain_A": self.dislocation_gain.to_json(),
             "control_gain_A": self.control_gain.to_json(),
             "elsewhere_gain_A": None if self.elsewhere_gain is None else self.elsewhere_gain.to_json(),
+            **({} if self.place is None else self.place.to_json()),
+            "sensitivity": None if self.sensitivity is None else self.sensitivity.to_json(),
             "dislocation_depth_A": None if self.depths is None else self.depths[0].to_json(),
             "control_depth_A": None if self.depths is None else self.depths[1].to_json(),
         }
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What the sentence of a contrast says beside its numbers.
+
+    Attributes:
+        where: where the gain of the dislocated case was taken.
+        where_control: where that of the control was taken.
+        note: what else a reader must know.
+        scope: what the replicas have in common, so that the answer is about it alone, e.g. "for this decoration".
+    """
+
+    where: str = "in the core columns"
+    where_control: str = "in the same columns of the control"
+    note: str = ""
+    scope: str = ""
 
 
 def compute_contrast(
@@ -78,13 +104,13 @@ def compute_contrast(
     temperature_K: float,
     elsewhere_A: ArrayLike | None = None,
     depths_A: tuple[ArrayLike, ArrayLike] | None = None,
-    species_name: str = "Potassium",
-    where: str = "in the core columns",
-    where_control: str = "in the same columns of the control",
     region: str = ALL_ATOMS,
-    note: str = "",
+    wording: Wording = Wording(),
+    doubts: Sequence[str] = (),
+    place: PlaceNull | None = None,
+    sensitivity: Sensitivity | None = None,
 ) -> Contrast:
-    """Compare the depths that replicas with a dislocation and their control gained since first contact.
+    """Compare the depths that replicas with a dislocation and their control gained since the relaxed cell.
 
     The interval of the difference is Welch's (unequal variances); that of the ratio is Welch's for the logarithms,
     which needs every gain above zero.
@@ -96,14 +122,14 @@ def compute_contrast(
         temperature_K: temperature, in K.
         elsewhere_A: depth gained outside the core columns in the replicas with the dislocation, shape (n,), in Å.
         depths_A: final depths of the replicas with the dislocation and of the control, in Å; passed on.
-        species_name: what penetrates, for the sentence.
-        where: where the gain of the dislocated case was taken, for the sentence.
-        where_control: where that of the control was taken.
         region: whose depths these are, see `analysis.headline`.
-        note: what else a reader of the sentence must know.
+        wording: what the sentence says beside numbers.
+        doubts: why the numbers are no result about dislocations, e.g. "the alloy has lost its crystal order".
+        place: the same difference for columns put elsewhere.
+        sensitivity: the same difference at other radii and areal densities; passed on.
 
     Returns:
-        The contrast; with fewer than five replicas it is never resolved.
+        The contrast; with fewer than five replicas or with a doubt it is never resolved.
 
     Raises:
         InputError: if a case has no replicas or a depth is not finite.
@@ -113,27 +139,35 @@ def compute_contrast(
     with_line, without = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (dislocation_A, control_A))
     if with_line.size == 0 or without.size == 0:
         raise InputError(f"{with_line.size} replicas with and {without.size} without a dislocation; needs one of each")
-    gains = [_round(compute_replica_mean(values, unit="Å")) for values in (with_line, without)]
-    elsewhere = None if elsewhere_A is None else _round(compute_replica_mean(elsewhere_A, unit="Å"))
+    gains = [compute_replica_mean(values, unit="Å") for values in (with_line, without)]
+    elsewhere = None if elsewhere_A is None else compute_replica_mean(elsewhere_A, unit="Å")
     n_replicas = min(with_line.size, without.size)
     _, low, high = _welch(with_line, without)
-    resolved = bool(n_replicas >= MIN_REPLICAS and low is not None and high is not None and (low > 0 or high < 0))
+    excludes_zero = low is not None and high is not None and (low > 0 or high < 0)
+    resolved = bool(excludes_zero and n_replicas >= MIN_REPLICAS and not doubts)
     verdict = "resolved" if resolved else "not resolved"
-    difference = _build_difference(with_line, without, gains=gains, verdict=verdict)
+    difference = _build_difference(with_line, without, verdict=verdict)
     ratio = _compute_ratio(with_line, without, verdict=verdict)
-    beside = "" if elsewhere is None else f", {show_depth(elsewhere)} elsewhere in the same run"
-    facts = "; ".join(fact for fact in (f"{count_replicas(n_replicas)}, {temperature_K:.4g} K", note) if fact)
-    tail = "" if resolved else f" {_advise(with_line, without, n_replicas=n_replicas, low=low, high=high)}"
-    sentence = (
-        f"{species_name} went {show_depth(gains[0])} deeper {where}{beside} and {show_depth(gains[1])} {where_control} "
-        f"within {time_ps:.4g} ps of first contact ({facts}): {_describe(difference, ratio=ratio)}.{tail}"
+    found = Contrast(
+        difference, ratio, gains[0], gains[1], elsewhere, None if depths_A is None else _average(depths_A), n_replicas,
+        resolved, "", region, tuple(doubts), place, sensitivity,
+    )  # fmt: skip
+    advice = "" if resolved else _advise(with_line, without, n_replicas=n_replicas, low=low, high=high)
+    sentence = _write_sentence(found, time_ps=time_ps, temperature_K=temperature_K, wording=wording)
+    return replace(found, sentence=f"{sentence} {state_doubts(doubts) or advice}".rstrip())
+
+
+def _write_sentence(found: Contrast, *, time_ps: float, temperature_K: float, wording: Wording) -> str:
+    """The numbers in words."""
+    elsewhere = found.elsewhere_gain
+    beside = "" if elsewhere is None else f", elsewhere in the same run by {show_depth(elsewhere)}"
+    facts = f"{count_replicas(found.n_replicas)}, {temperature_K:.4g} K{f'; {wording.note}' if wording.note else ''}"
+    numbers = _describe(found.difference, gains=(found.dislocation_gain, found.control_gain), ratio=found.ratio)
+    return (
+        f"The depth of potassium {wording.where} grew by {show_depth(found.dislocation_gain)}{beside} and "
+        f"{wording.where_control} by {show_depth(found.control_gain)} within {time_ps:.4g} ps from {START} on"
+        f"{f', {wording.scope}' if wording.scope else ''} ({facts}): {numbers}{_describe_place(found.place)}."
     )
-    depths = None if depths_A is None else _average(depths_A)
-    return Contrast(difference, ratio, gains[0], gains[1], elsewhere, depths, n_replicas, resolved, sentence, region)
-
-
-def _round(gain: Quantity) -> Quantity:
-    return replace(gain, value=round(gain.value, _DECIMALS))
 
 
 def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
@@ -149,11 +183,8 @@ def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[flo
     return value, value - half, value + half
 
 
-def _build_difference(
-    with_line: NDArray[np.float64], without: NDArray[np.float64], *, gains: Sequence[Quantity], verdict: str
-) -> Quantity:
-    _, low, high = _welch(with_line, without)
-    value = round(gains[0].value - gains[1].value, _DECIMALS)
+def _build_difference(with_line: NDArray[np.float64], without: NDArray[np.float64], *, verdict: str) -> Quantity:
+    value, low, high = _welch(with_line, without)
     method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
     half = None if low is None or high is None else (high - low) / 2
     return Quantity(value, half, low, high, "Å", method, min(with_line.size, without.size), verdict)
@@ -182,7 +213,7 @@ def show_depth(depth: Quantity) -> str:
 
 def _show(value: float) -> str:
     """A number as shown, with a true minus sign, and none before a zero."""
-    return f"{round(value, _DECIMALS) + 0.0:.{_DECIMALS}f}".replace("-", "−")
+    return f"{round(value, DECIMALS) + 0.0:.{DECIMALS}f}".replace("-", "−")
 
 
 def count_replicas(n_replicas: int) -> str:
@@ -190,9 +221,9 @@ def count_replicas(n_replicas: int) -> str:
     return "1 replica" if n_replicas == 1 else f"{n_replicas} replicas"
 
 
-def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
+def _describe(difference: Quantity, *, gains: Sequence[Quantity], ratio: Quantity | None) -> str:
     """Difference and ratio with their intervals."""
-    text = f"the difference to the control is {_show(difference.value)} Å"
+    text = f"the difference to the control is {_show(subtract_as_shown(gains[0].value, gains[1].value))} Å"
     if difference.low is not None and difference.high is not None:
         text += f", 95 % interval {_show(difference.low)} to {_show(difference.high)} Å"
     if ratio is None or not isfinite(ratio.value):
@@ -200,6 +231,16 @@ def _describe(difference: Quantity, *, ratio: Quantity | None) -> str:
     if ratio.low is None:
         return f"{text}; ratio {ratio.value:.2f}"
     return f"{text}; ratio of geometric means {ratio.value:.2f}, 95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
+
+
+def _describe_place(place: PlaceNull | None) -> str:
+    """What the same columns give where there are no cores."""
+    if place is None:
+        return ""
+    return (
+        f"; columns put elsewhere give {_show(place.place_mean_A)} ± {_show(place.place_spread_A)} Å, "
+        f"{100 * place.place_share:.0f} % of them at least as far from zero"
+    )
 
 
 def _advise(

@@ -1,7 +1,7 @@
 """The first minimum of a radial distribution function: found, not assumed."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
@@ -24,17 +24,9 @@ def find_first_minimum(r_A: ArrayLike, *, g: ArrayLike, noise: ArrayLike = 0.0) 
     Returns:
         The minimum in Å and how it was found, or None and why there is none.
     """
-    r, curve = np.asarray(r_A, dtype=float), np.nan_to_num(np.asarray(g, dtype=float))
-    width = _SMOOTHING_A / (r[1] - r[0])
-    smooth = gaussian_filter1d(curve, width, mode="nearest")
-    error = gaussian_filter1d(
-        np.broadcast_to(np.nan_to_num(np.asarray(noise, dtype=float)), curve.shape).astype(float), width
-    )
-    error /= np.sqrt(max(1.0, 2 * np.sqrt(np.pi) * width))
+    r, smooth, peaks = _find_peaks(r_A, g=g, noise=noise)
     if smooth.max() <= 0:
         return None, "there are no pairs within the largest distance"
-    peaks, properties = find_peaks(smooth, prominence=_PROMINENCE * smooth.max())
-    peaks = peaks[properties["prominences"] > _SIGMAS * error[peaks]]
     if peaks.size == 0:
         return None, "no peak stands out of the noise: more frames or atoms are needed"
     if peaks.size == 1:
@@ -44,3 +36,26 @@ def find_first_minimum(r_A: ArrayLike, *, g: ArrayLike, noise: ArrayLike = 0.0) 
     lowest = np.flatnonzero(valley <= bottom)
     minimum = float(r[peaks[0] + lowest].mean())
     return round(minimum, 4), f"lowest point between the peaks at {r[peaks[0]]:.2f} and {r[peaks[1]]:.2f} Å"
+
+
+def find_first_peak(r_A: ArrayLike, *, g: ArrayLike, noise: ArrayLike = 0.0) -> float | None:
+    """Where the first peak of a radial distribution function is, of those that `find_first_minimum` looks at, in Å."""
+    r, _, peaks = _find_peaks(r_A, g=g, noise=noise)
+    return round(float(r[peaks[0]]), 4) if peaks.size else None
+
+
+def _find_peaks(
+    r_A: ArrayLike, *, g: ArrayLike, noise: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """Distances, the smoothed curve, and the peaks of it that stand out."""
+    r, curve = np.asarray(r_A, dtype=float), np.nan_to_num(np.asarray(g, dtype=float))
+    width = _SMOOTHING_A / (r[1] - r[0])
+    smooth = gaussian_filter1d(curve, width, mode="nearest")
+    error = gaussian_filter1d(
+        np.broadcast_to(np.nan_to_num(np.asarray(noise, dtype=float)), curve.shape).astype(float), width
+    )
+    error /= np.sqrt(max(1.0, 2 * np.sqrt(np.pi) * width))
+    if smooth.max() <= 0:
+        return r, smooth, np.empty(0, dtype=np.intp)
+    peaks, properties = find_peaks(smooth, prominence=_PROMINENCE * smooth.max())
+    return r, smooth, np.asarray(peaks[properties["prominences"] > _SIGMAS * error[peaks]], dtype=np.intp)

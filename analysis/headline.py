@@ -1,10 +1,16 @@
 """The numbers that answer the question of a run, and what they are: the same in sentence, cards, plots and terminal."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from analysis.uncertainty import MIN_REPLICAS
 
 CORE_COLUMNS, ALL_ATOMS = "core columns", "all K"
+# Of lengths in Å, wherever they are shown.
+DECIMALS = 2
+# What a run starts from, and time is counted from.
+START = "the relaxed cell"
+NOT_ABOUT_DISLOCATIONS, NOT_IN_THE_CRYSTAL = "Not a result about dislocations", "Not a depth in the crystal"
 
 
 def find_answer(observables: dict[str, Any]) -> str:
@@ -13,7 +19,7 @@ def find_answer(observables: dict[str, Any]) -> str:
 
 
 def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Depth that each case gained since first contact: that of the contrast, else that of all atoms of the case."""
+    """Depth that each case gained from the start on: that of the contrast, else that of all atoms of the case."""
     contrast = observables.get("contrast") or {}
     found = []
     for name, case in (observables.get("cases") or {}).items():
@@ -23,17 +29,32 @@ def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, 
     return found
 
 
-def judge_gain(*, n_replicas: float | None, low: float | None, high: float | None) -> str:
+def state_doubts(doubts: Sequence[str], *, verdict: str = NOT_ABOUT_DISLOCATIONS) -> str:
+    """Why numbers are no answer, as a sentence; nothing without a reason."""
+    return f"{verdict}: {'; '.join(doubts)}." if doubts else ""
+
+
+def name_verdict(contrast: dict[str, Any]) -> str:
+    """What a contrast is good for, in a few words."""
+    if contrast.get("doubts"):
+        return "not about dislocations"
+    return "resolved" if contrast.get("resolved") else "not resolved"
+
+
+def judge_gain(*, n_replicas: float | None, low: float | None, high: float | None, doubts: Sequence[str] = ()) -> str:
     """Why the gain of a case alone is not told from zero, as the contrast says it; empty if it is.
 
     Args:
         n_replicas: replicas behind it; None counts as one.
         low: lower end of its 95 % interval; None without any.
         high: upper end.
+        doubts: why the run is no answer, whatever its replicas say.
 
     Returns:
-        A sentence that begins with "Not resolved", or nothing.
+        A sentence that begins with "Not resolved", or the doubts, or nothing.
     """
+    if doubts:
+        return state_doubts(doubts, verdict=NOT_IN_THE_CRYSTAL)
     if low is None or high is None:
         return f"Not resolved: one replica has no error bar. Run at least {MIN_REPLICAS} replicas."
     if n_replicas is None or n_replicas < MIN_REPLICAS:
@@ -41,10 +62,19 @@ def judge_gain(*, n_replicas: float | None, low: float | None, high: float | Non
     return "" if low > 0 or high < 0 else "Not resolved: the interval includes zero."
 
 
+def subtract_as_shown(first_A: float, second_A: float) -> float:
+    """Difference of two lengths as a reader subtracts them, who sees 0.01 Å."""
+    return round(round(first_A, DECIMALS) - round(second_A, DECIMALS), DECIMALS)
+
+
 def find_comparisons(contrast: dict[str, Any] | None) -> list[tuple[str, dict[str, Any]]]:
-    """Difference and ratio of the cases, those that are there."""
+    """Difference and ratio of the cases, those that are there; the difference is that of the gains as shown."""
     contrast = contrast or {}
-    found = [("difference", contrast.get("difference_A")), ("ratio", contrast.get("ratio"))]
+    first, second = ((contrast.get(f"{name}_gain_A") or {}).get("value") for name in ("dislocation", "control"))
+    difference = contrast.get("difference_A")
+    if isinstance(difference, dict) and isinstance(first, float) and isinstance(second, float):
+        difference = difference | {"value": subtract_as_shown(first, second)}
+    found = [("difference", difference), ("ratio", contrast.get("ratio"))]
     return [(name, item) for name, item in found if isinstance(item, dict) and item.get("value") is not None]
 
 
@@ -69,8 +99,9 @@ def define_depth(observables: dict[str, Any]) -> str:
         atoms += " in the columns about the core lines (in the control: the same columns)"
     return (
         f"{begin_sentence(name_depth(observables))}: the depth below the interface beyond which {number} {atoms} lie "
-        "on each nm², mean over the last tenth of the run less its value at first contact. The interface is the plane "
-        "midway between alloy and potassium as built."
+        f"on each nm², mean over the last tenth of the run less its value in {START}. It is no path of "
+        "single atoms: those that come into a column from beside it count as well. The interface is the plane "
+        "midway between alloy and potassium as built, and stays there."
     )
 
 

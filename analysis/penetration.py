@@ -1,7 +1,8 @@
-"""How deep a metal's atoms have gone into an alloy: over time, along the core and in the crystal.
+"""Depth of a metal's atoms in an alloy: over time, in the columns about the cores and in the crystal.
 
 The depth is that beyond which a given number of atoms lie on each nm² of the interface. So it does not depend on how
-thick the metal is, and columns about the cores and the crystal between them, of other areas, are measured alike.
+thick the metal is, and columns about the cores and the crystal between them, of other areas, are measured alike. Its
+change is no path of atoms: one that comes into a column from beside it counts as well.
 """
 
 from collections.abc import Sequence
@@ -44,12 +45,12 @@ class DepthSeries:
     @property
     def final_A(self) -> NDArray[np.float64]:
         """Mean depth over the last tenth of the time, one a replica, in Å."""
-        last = max(1, round(_FINAL_SHARE * self.depth_A.shape[1]))
+        last = count_final_frames(self.depth_A.shape[1])
         return np.asarray(self.depth_A[:, -last:].mean(axis=1))
 
     @property
     def gain_A(self) -> NDArray[np.float64]:
-        """Depth at the end less that in the first frame, one a replica, in Å: what came after the first contact."""
+        """Depth at the end less that in the first frame, the relaxed cell; one a replica, in Å."""
         return np.asarray(self.final_A - self.depth_A[:, 0])
 
     def to_json(self) -> dict[str, Any]:
@@ -100,6 +101,11 @@ class Penetration:
             "species": self.species,
             "by_region": {name: series.to_json() for name, series in self.by_region.items()},
         }
+
+
+def count_final_frames(n_frames: int) -> int:
+    """Frames of the last tenth of the time: those that a final depth is the mean of."""
+    return max(1, round(_FINAL_SHARE * n_frames))
 
 
 def compute_penetration_depth(depths_A: ArrayLike, *, atoms_beyond: float) -> float:
@@ -224,7 +230,7 @@ def compute_final_depth(series: DepthSeries) -> Quantity:
 
 
 def compute_gain(series: DepthSeries) -> Quantity:
-    """Depth gained since the first contact: the last tenth of the time less the first frame, interval over replicas."""
+    """Depth gained since the relaxed cell: the last tenth of the time less the first frame, interval over replicas."""
     return _average(series.gain_A, method="last tenth of the time less the first frame")
 
 

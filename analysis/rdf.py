@@ -17,7 +17,7 @@ from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.counting import PairCounter
-from analysis.first_minimum import find_first_minimum
+from analysis.first_minimum import find_first_minimum, find_first_peak
 from analysis.regions import Region, compute_visible_share
 from analysis.trajectory import get_elements, iterate_frames
 from analysis.uncertainty import (
@@ -54,7 +54,8 @@ class RadialDistribution:
         first_minimum_A: first minimum in Å; None if there is none.
         first_minimum_reason: why there is none, or how it was found.
         coordination_number: neighbours within the cut-off; None without one.
-        cutoff_A: the cut-off, in Å: the first minimum, unless `count_within` gave another.
+        cutoff_A: the cut-off that was counted to, in Å: outer edge of the bin that holds the first minimum, unless
+            `count_within` was given another.
         cutoff_source: where the cut-off comes from.
         n_frames: frames counted.
         n_centres: mean number of centres in the region.
@@ -62,6 +63,7 @@ class RadialDistribution:
         noise: standard error of g, from which peaks must stand out, shape (n_bins,).
         what: what the samples are: stretches of one run, or replicas.
         steadiness: why stretches of one run give a band or none; None for replicas.
+        first_peak_A: first peak that stands out, of the smoothed curve that gave the minimum, in Å; None if none does.
     """
 
     pair: str
@@ -82,6 +84,7 @@ class RadialDistribution:
     noise: NDArray[np.float64] = field(repr=False)
     what: str = STRETCHES
     steadiness: Steadiness | None = None
+    first_peak_A: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The distribution as JSON values."""
@@ -91,6 +94,7 @@ class RadialDistribution:
             "pair": self.pair,
             "region": self.region,
             **curves,
+            "first_peak_A": self.first_peak_A,
             "first_minimum_A": self.first_minimum_A,
             "first_minimum_reason": self.first_minimum_reason,
             "coordination_number": None if number is None else number.to_json(),
@@ -288,7 +292,7 @@ def _finish(
             half = compute_steady_half_width(known, n_independent=steadiness.n_independent)
     distribution = RadialDistribution(
         pair, region, r, g, np.maximum(g - half, 0), g + half, coordination, minimum, reason, None, None, reason,
-        n_frames, n_centres, samples, noise, what, steadiness,
+        n_frames, n_centres, samples, noise, what, steadiness, find_first_peak(r, g=g, noise=noise),
     )  # fmt: skip
     return count_within(distribution, cutoff_A=minimum, source=reason)
 
@@ -302,12 +306,15 @@ def count_within(distribution: RadialDistribution, *, cutoff_A: float | None, so
         source: where it comes from, or why there is none.
 
     Returns:
-        The same, its coordination number with an error over replicas, or over stretches of one run that is steady.
+        The same, its coordination number with an error over replicas, or over stretches of one run that is steady. It
+        is counted to the outer edge of the bin that holds the cut-off, and `cutoff_A` is that edge.
     """
     number = None
     if cutoff_A is not None:
         half = distribution.r_A[0]
-        at = _find_bin(np.append(distribution.r_A - half, distribution.r_A[-1] + half), radius_A=cutoff_A)
+        edges = np.append(distribution.r_A - half, distribution.r_A[-1] + half)
+        at = _find_bin(edges, radius_A=cutoff_A)
+        cutoff_A = round(float(edges[at + 1]), 6)
         series = distribution.samples[:, 1, at]
         if np.isfinite(series).any():
             known = series[np.isfinite(series)]

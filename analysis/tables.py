@@ -45,7 +45,7 @@ def find_columns(node: object, *, path: tuple[str, ...] = ()) -> Iterator[tuple[
     """Walk JSON observables and yield (name, columns) of each group of arrays of one length.
 
     Arrays of more than one dimension become several columns, positions one for each thing and axis (`core_1_x_A`); a
-    map with `x_A` and `y_A` becomes one row for each of its points.
+    map with `x_A` and `y_A` becomes one row for each of its points. Lists of words alone are no columns.
     """
     if isinstance(node, list):
         for number, item in enumerate(node):
@@ -57,7 +57,7 @@ def find_columns(node: object, *, path: tuple[str, ...] = ()) -> Iterator[tuple[
     arrays = {key: item for key, item in node.items() if isinstance(item, list) and _is_array(item)}
     owner = path[-1] if path else ""
     columns = _flatten_map(arrays) if _is_map(arrays) else _flatten_series(arrays, owner=owner)
-    if columns:
+    if any(isinstance(value, int | float) for items in columns.values() for value in items):
         yield "_".join(part for part in path if part != "cases"), columns
     for key, item in node.items():
         if key not in arrays:

@@ -77,10 +77,12 @@ def read_thermodynamics(paths: Sequence[Path]) -> Thermodynamics:
 
 
 def compute_energy_released(runs: Sequence[Thermodynamics]) -> Quantity:
-    """Energy that a reaction sets free from first contact to the end.
+    """Energy that a reaction sets free from the start of dynamics to the end.
 
     Q = U(0) − (U − K), the last two averaged over the last tenth of the rows: in a solid, vibrations hold as much
-    potential as kinetic energy (equipartition), and the start is at rest in a minimum.
+    potential as kinetic energy (equipartition). The start is at rest; only where its relaxation was finished is it in a
+    minimum. Else what the relaxation left undone is part of Q, as is the energy of a crystal that is lost:
+    `mark_energy_released` says so.
 
     Args:
         runs: tables of the replicas; potential and kinetic energy in eV.
@@ -99,8 +101,15 @@ def compute_energy_released(runs: Sequence[Thermodynamics]) -> Quantity:
         last = max(1, round(_FINAL_SHARE * potential.size))
         released.append(float(potential[0] - (potential - kinetic)[-last:].mean()))
     mean = compute_replica_mean(released, unit="eV")
-    method = f"fall of the potential energy from first contact on, less that of vibrations; {mean.method}"
+    method = f"fall of the potential energy from the relaxed cell on, less that of vibrations; {mean.method}"
     return replace(mean, method=method)
+
+
+def mark_energy_released(released: Quantity, *, includes: Sequence[str]) -> Quantity:
+    """The energy released with what else it holds, in its verdict."""
+    if not includes:
+        return released
+    return replace(released, verdict=f"includes {' and '.join(includes)}; {released.verdict}")
 
 
 def _read_table(path: Path) -> NDArray[np.float64]:

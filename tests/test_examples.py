@@ -44,7 +44,7 @@ def test_the_flow_runs_from_python_with_one_case_too(tmp_path: Path) -> None:
     ]
     told = run_from_python(tmp_path, *small)
     assert told.returncode == 0, told.stderr
-    assert "within 0.3 ps of first contact (1 replica, 50 K)" in told.stdout
+    assert "within 0.3 ps from the relaxed cell on, for this decoration (1 replica, 50 K)" in told.stdout
     assert "control, depth, all K: " in told.stdout
 
 

@@ -28,6 +28,8 @@ from structures.errors import InputError
 DATABASE = "catalogue.db"
 ENTRIES = "entries"
 SCHEMA_VERSION = 1
+# Of `analysis.crystal_order`, the worst first.
+CRYSTAL_VERDICTS = ("lost", "disordering", "crystal")
 LOCK_TIMEOUT_S = 10.0
 _POLL_S = 0.1
 _LOG = logging.getLogger(__name__)
@@ -124,10 +126,11 @@ def search(selection: str = "", *, directory: Path) -> list[dict[str, Any]]:
 
 
 def build_key_values(results: Results) -> dict[str, str | int | float | bool]:
-    """Key-value pairs of a row: flow, status, main settings, and each final quantity by its path."""
+    """Key-value pairs of a row: flow, status, main settings, what became of the crystal, and final quantities."""
     pairs: dict[str, Any] = {"flow": results.flow, "status": results.status, "n_warnings": len(results.warnings)}
     contrast = results.observables.get("contrast") or {}
     pairs["resolved"] = bool(contrast.get("resolved"))
+    pairs["crystal_order"] = _find_worst_order(results.observables.get("cases") or {})
     pairs["created"] = results.provenance.created
     pairs |= {"replicas": results.config.get("replicas"), "seed": results.config.get("seed")}
     for section, names in {
@@ -144,6 +147,12 @@ def build_key_values(results: Results) -> dict[str, str | int | float | bool]:
     for path, quantity in find_quantities(build_json_value(contrast)):
         pairs[f"contrast_{'_'.join(path)}"] = quantity["value"]
     return _clean(pairs)
+
+
+def _find_worst_order(cases: Mapping[str, Any]) -> str | None:
+    """The worst verdict on the crystal of any case; None if nothing was said of one."""
+    verdicts = [(case.get("crystal_order") or {}).get("verdict") for case in cases.values()]
+    return next((verdict for verdict in CRYSTAL_VERDICTS if verdict in verdicts), None)
 
 
 def _clean(pairs: Mapping[str, Any]) -> dict[str, str | int | float | bool]:

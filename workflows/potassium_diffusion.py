@@ -18,25 +18,30 @@ from workflows.flow_run import read_structure_of
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.durable import read_json, write_json
 from workflows.jobs.store import Store
-from workflows.potassium_cells import DISLOCATION, build_cells
+from workflows.potassium_cells import CONTROL, DISLOCATION, build_cells
 from workflows.potassium_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.potassium_results import publish_once, publish_results
-from workflows.potassium_run import RELAXATION_STEPS, RunFacts, build_spec, find_fixed_regions
+from workflows.potassium_run import GAP_SCAN, RELAXATION_STEPS, RunFacts, build_spec, find_fixed_regions
 from workflows.prefect_stage import run_stage
 
 KEYS_FILE = "keys.json"
 
 
 def choose_gap(run: RunFacts) -> float:
-    """The distance of potassium and alloy: as asked, or where the energy of the rigid sides is lowest."""
+    """The distance of potassium and alloy: as asked, or where the energy of the rigid sides is lowest.
+
+    The alloy without dislocations is scanned if there is one, as its face is flat.
+    """
     asked = run.config.structure.gap_A
     if asked != "scan":
         return float(asked)
-    case, cell = next(reversed(build_cells(run.config).items()))
+    cells = build_cells(run.config)
+    case = CONTROL if CONTROL in cells else DISLOCATION
+    cell = cells[case]
     label = f"gap, {case}"
     scan = Calculation("gap_scan", structure=cell.atoms, calculator=run.calculator, salt=run.salt, label=label)
     (finished,) = run.compute([scan])
-    run.keep_key("gap scan", finished)
+    run.keep_key(GAP_SCAN, finished)
     return float(finished.values["lowest_gap_A"])
 
 

@@ -1,23 +1,18 @@
 """Analysis, results and report of the flow `potassium-diffusion`, from the trajectories in the store."""
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms
 
 from analysis.contact import (
     ContactCase,
-    compare_contact_cases,
     compute_contact_case,
-    describe_contact_case,
     share_cutoffs,
 )
+from analysis.contact_answer import compare_contact_cases, describe_contact_case
 from analysis.crystal_order import (
     CrystalOrder,
     combine_crystal_orders,
@@ -32,37 +27,39 @@ from analysis.region_temperature import (
 )
 from analysis.report import MAX_FRAMES, REPORT_FILE, ViewerCase, ViewerData, write_report
 from analysis.report.methods import build_methods
-from analysis.results import Provenance, Results, build_json_value, read_results, write_results
+from analysis.results import Results, build_json_value, read_results, write_results
 from analysis.tables import write_tables
-from analysis.thermodynamics import read_thermodynamics
+from analysis.thermodynamics import mark_energy_released, read_thermodynamics
 from analysis.trajectory import read_trajectory, spread_frames, write_trajectory
-from structures.alloy import format_lattice
 from workflows import catalogue
 from workflows.calculators.guard import compute_domain_check
-from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
-from workflows.configuration.resolve import find_structure_files, replace_value
-from workflows.configuration.sections import FS_PER_PS, CalculatorSection, DynamicsSection
+from workflows.configuration.sections import FS_PER_PS, DynamicsSection
 from workflows.engines.trajectory_files import FINAL, THERMO, TRAJECTORY, read_arrays
 from workflows.flow_run import read_structure_of
-from workflows.jobs.durable import compute_sha256
+from workflows.jobs.store import Finished
 from workflows.jobs.worker import collect_versions
-from workflows.known_limits import describe_lattice, read_potential_card
+from workflows.known_limits import read_potential_card
 from workflows.potassium_cells import (
     CONTROL,
     DISLOCATION,
     build_cells,
     build_geometries,
-    count_elements,
-    find_alloy,
-    name_alloy,
+)
+from workflows.potassium_description import (
+    describe_config,
+    describe_potential,
+    describe_provenance,
+    describe_sides,
+    describe_system,
 )
 from workflows.potassium_run import CaseData, RunFacts
-from workflows.potassium_warnings import collect_warnings, judge_orders, judge_temperatures
+from workflows.potassium_warnings import collect_warnings, find_doubts, judge_orders, judge_temperatures
 from workflows.published import is_published, note_published
 from workflows.references import collect_references
+from workflows.relaxation_log import find_energy_fall_eV
 
 _GUARD_FRAMES = 20
-_MEV_PER_EV = 1000.0
+DECORATION = "for this decoration"
 _LABELS = {DISLOCATION: "dislocation", CONTROL: "control"}
 
 
@@ -109,8 +106,14 @@ def publish_results(
     data = collect_cases(run, gap_A=gap_A, relaxed=relaxed, dynamics=dynamics)
     cases = share_cutoffs({case: analyse_case(run, case=case, data=part) for case, part in data.items()})
     orders = {case: measure_order(part) for case, part in data.items()}
+    cases = {
+        case: mark_energy(part, order=orders[case], relaxation=run.finished(relaxed[case]))
+        for case, part in cases.items()
+    }
     temperatures = {case: measure_temperatures(run.config.dynamics, data=part) for case, part in data.items()}
-    observables = build_observables(run, cases=cases, orders=orders)
+    part = data[next(iter(data))]
+    alloy = part.relaxed.symbols[part.relaxed.arrays["region"] != "potassium"]
+    observables = build_observables(run, cases=cases, orders=orders, is_decorated=len(set(alloy)) > 1)
     for case, found in temperatures.items():
         times_ps = data[case].segment_ends_ps
         observables["cases"][case]["region_temperatures"] = summarise_region_temperatures(found, time_ps=times_ps)
@@ -118,7 +121,7 @@ def publish_results(
         flow="potassium-diffusion",
         status="completed",
         config=describe_config(run),
-        system=describe_sides(run.config, atoms=data[next(iter(data))].relaxed)
+        system=describe_sides(run.config, atoms=part.relaxed)
         | describe_system(data, gap_A=gap_A, proof=proof)
         | describe_potential(run.config.calculator),
         observables=build_json_value(observables),
@@ -134,16 +137,25 @@ def publish_results(
         references=collect_references(run.config.calculator.name),
         provenance=describe_provenance(run, dynamics=dynamics),
     )
-    results = replace(results, methods=tuple(build_methods(results)))
+    report_path = write_files(
+        run, results=replace(results, methods=tuple(build_methods(results))), data=data, cases=cases
+    )
+    making = describe_making(run, gap_A=gap_A, relaxed=relaxed, proof=proof, dynamics=dynamics)
+    note_published(run.workdir, made_from=making)
+    return str(observables["answer"]), report_path
+
+
+def write_files(
+    run: RunFacts, *, results: Results, data: Mapping[str, CaseData], cases: Mapping[str, ContactCase]
+) -> Path:
+    """Write results, tables, trajectories, report and the row of the catalogue; gives the path of the report."""
     results_path = write_results(results, directory=run.workdir)
     write_tables(results, directory=run.workdir)
     write_trajectories(run, data=data)
     report_path = write_report(results, viewer=build_viewer(run, data=data, cases=cases), directory=run.workdir)
     structure = data[next(iter(data))].relaxed
     catalogue.record(results, structure=structure, results_path=results_path, directory=run.store.root / "catalogue")
-    making = describe_making(run, gap_A=gap_A, relaxed=relaxed, proof=proof, dynamics=dynamics)
-    note_published(run.workdir, made_from=making)
-    return str(observables["answer"]), report_path
+    return report_path
 
 
 def write_trajectories(run: RunFacts, *, data: Mapping[str, CaseData]) -> None:
@@ -158,7 +170,7 @@ def write_trajectories(run: RunFacts, *, data: Mapping[str, CaseData]) -> None:
 def collect_cases(
     run: RunFacts, *, gap_A: float, relaxed: Mapping[str, str], dynamics: Mapping[str, Sequence[str]]
 ) -> dict[str, CaseData]:
-    """Open the trajectories, from the first contact on, and what belongs to them."""
+    """Open the trajectories, from the relaxed cell on, and what belongs to them."""
     cells = build_cells(run.config, gap_A=gap_A)
     geometries = build_geometries(run.config, cells=cells)
     data = {}
@@ -188,12 +200,27 @@ def analyse_case(run: RunFacts, *, case: str, data: CaseData) -> ContactCase:
         dislocation=data.cell.geometry,
         areal_density_per_nm2=run.config.analysis.areal_density_per_nm2,
         reference_A=data.relaxed.positions,
+        built_A=data.cell.atoms.positions,
         thermodynamics=data.thermodynamics,
         guard=check_guard(run, data=data),
         rdf_max_A=run.config.analysis.rdf_max_A,
         rdf_bin_A=run.config.analysis.rdf_bin_A,
         map_bin_A=run.config.analysis.map_spacing_A,
     )
+
+
+def mark_energy(case: ContactCase, *, order: CrystalOrder, relaxation: Finished) -> ContactCase:
+    """The case, its energy released marked with what is no reaction of the potassium."""
+    if case.energy_released is None:
+        return case
+    includes = []
+    if not relaxation.values["converged"]:
+        fall_eV = find_energy_fall_eV(relaxation)
+        speed = "" if fall_eV is None else f" ({fall_eV:.2f} eV per 100 steps at its end)"
+        includes.append(f"what the relaxation left undone{speed}")
+    if order.verdict == "lost":
+        includes.append("the loss of the crystal")
+    return replace(case, energy_released=mark_energy_released(case.energy_released, includes=includes))
 
 
 def check_guard(run: RunFacts, *, data: CaseData) -> dict[str, Any] | None:
@@ -213,73 +240,22 @@ def check_guard(run: RunFacts, *, data: CaseData) -> dict[str, Any] | None:
 
 
 def build_observables(
-    run: RunFacts, *, cases: Mapping[str, ContactCase], orders: Mapping[str, CrystalOrder]
+    run: RunFacts, *, cases: Mapping[str, ContactCase], orders: Mapping[str, CrystalOrder], is_decorated: bool
 ) -> dict[str, Any]:
-    """The observables of `results.json`."""
+    """The observables of `results.json`; of an alloy that is decorated at random, replicas share the decoration."""
+    chosen: dict[str, Any] = {
+        "temperature_K": run.config.dynamics.temperature_K,
+        "scope": DECORATION if is_decorated else "",
+        "doubts": (doubts := find_doubts(cases, orders=orders)),
+    }
     observables: dict[str, Any] = {
         "cases": {case: {**part.to_json(), "crystal_order": orders[case].to_json()} for case, part in cases.items()}
     }
-    temperature_K = run.config.dynamics.temperature_K
     if {DISLOCATION, CONTROL} <= set(cases):
-        contrast = compare_contact_cases(cases[DISLOCATION], control=cases[CONTROL], temperature_K=temperature_K)
+        contrast = compare_contact_cases(cases[DISLOCATION], control=cases[CONTROL], **chosen)
         return observables | {"answer": contrast.sentence, "contrast": contrast.to_json()}
     (case,) = cases.values()
-    return observables | {"answer": describe_contact_case(case, temperature_K=temperature_K)}
-
-
-def describe_config(run: RunFacts) -> dict[str, Any]:
-    """The resolved configuration; files in the run's directory are named from there, as its `config.yaml` does."""
-    document = run.config.model_dump(mode="json")
-    here = run.workdir.resolve()
-    for location, path in find_structure_files(run.config).items():
-        if path.is_relative_to(here):
-            replace_value(document, location, value=str(path.relative_to(here)))
-    return document
-
-
-def describe_sides(config: PotassiumDiffusionConfig, *, atoms: Atoms) -> dict[str, Any]:
-    """What stands on either side of the interface, as counted in the cell that was used, and where it came from."""
-    structure, is_metal = config.structure, atoms.arrays["region"] == "potassium"
-    built: dict[str, dict[str, Any]] = {"alloy": {}, "metal": {"name": "potassium", "origin": "bcc"}}
-    if (record := find_alloy(structure)) is not None:
-        decoration = ", random decoration" if len(set(atoms.symbols[~is_metal])) > 1 else ""
-        built["alloy"] = {
-            "name": name_alloy(structure),
-            "origin": f"A7 structure, {format_lattice(record)}{decoration}",
-            "lattice": describe_lattice(config.calculator, alloy=record),
-        }
-    files = {"alloy": structure.alloy_file, "metal": structure.potassium_file}
-    sides = {}
-    for side, chosen in (("alloy", ~is_metal), ("metal", is_metal)):
-        path = files[side]
-        facts = built[side] if path is None else {"file": Path(path).name, "sha256": compute_sha256(Path(path))}
-        sides[side] = {
-            "formula": "".join(f"{name}{number}" for name, number in count_elements(atoms[chosen]).items()),
-            **facts,
-        }
-    return sides
-
-
-def describe_system(data: Mapping[str, CaseData], *, gap_A: float, proof: str) -> dict[str, Any]:
-    """What was simulated, for the results and the report."""
-    part = data[next(iter(data))]
-    cell = part.cell
-    return {
-        "n_atoms": len(part.relaxed),
-        "composition": count_elements(part.relaxed),
-        "cell_A": cell.atoms.cell.array.round(4).tolist(),
-        "alloy_thickness_A": round(cell.interface_z_A - cell.gap_A / 2 - cell.alloy_bottom_z_A, 3),
-        "gap_A": gap_A,
-        "strain_alloy": list(cell.strain_alloy),
-        "strain_metal": list(cell.strain_metal),
-        "largest_strain_metal": cell.match.largest_strain,
-        "control_shear_strain": next(
-            (d.cell.geometry.control_shear_strain for d in data.values() if d.cell.geometry), 0.0
-        ),
-        "metal_face": str(cell.match.face),
-        "dislocation": next((d.cell.geometry.to_json() for d in data.values() if d.cell.geometry), None),
-        "burgers_circuits": proof,
-    }
+    return observables | {"answer": describe_contact_case(case, **chosen), "doubts": list(doubts)}
 
 
 def measure_order(data: CaseData) -> CrystalOrder:
@@ -310,43 +286,6 @@ def measure_temperatures(dynamics: DynamicsSection, *, data: CaseData) -> dict[s
         time_ps=data.segment_ends_ps,
         set_K=dynamics.temperature_K,
         from_ps=before_steps * dynamics.timestep_fs / FS_PER_PS,
-    )
-
-
-def describe_potential(calculator: CalculatorSection) -> dict[str, Any]:
-    """Name, teacher and errors of an embedded potential, from its card; nothing for other calculators."""
-    card = read_potential_card(calculator)
-    if card is None:
-        return {}
-    overall: dict[str, Any] = next((entry for entry in card["errors"]["held_out"] if entry["kind"] == "all"), {})
-    force_eV_per_A = overall.get("force_rmse_eV_per_A")
-    return {
-        "potential": {
-            "name": card["name"],
-            "teacher": card["teacher"]["model"],
-            "energy_rmse_meV_per_atom": overall.get("energy_rmse_meV_per_atom"),
-            "force_rmse_meV_per_A": None if force_eV_per_A is None else _MEV_PER_EV * force_eV_per_A,
-            "force_rmse_share": overall.get("relative_force_error"),
-        }
-    }
-
-
-def describe_provenance(run: RunFacts, *, dynamics: Mapping[str, Sequence[str]]) -> Provenance:
-    """Where the numbers come from."""
-    walls = {name: run.finished(key).wall_time_s for name, key in run.keys.items()}
-    engine = run.finished(next(iter(dynamics.values()))[0]).values.get("engine", {})
-    structure = run.config.structure
-    files = {Path(path).name: compute_sha256(path) for path in find_structure_files(run.config).values()}
-    decoration = {"decoration": structure.seed} if structure.alloy_file is None else {}
-    return Provenance(
-        versions=collect_versions() | {"engine": f"{engine.get('engine')} {engine.get('engine_version')}"},
-        checksums={**run.calculator.models, **files},
-        seeds={**decoration, "velocities": list(run.config.seeds)},
-        keys=dict(run.keys),
-        wall_times_s=walls,
-        machine={"host": platform.node(), "processor": engine.get("cpu"), "cores": os.cpu_count()},
-        command="alkaliflow run potassium-diffusion config.yaml",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

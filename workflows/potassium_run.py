@@ -19,6 +19,8 @@ from workflows.jobs.store import Store
 
 # Steps of a relaxation at most; a plan counts as many.
 RELAXATION_STEPS = 1500
+# What the key of the scan over gaps is kept under.
+GAP_SCAN = "gap scan"
 
 
 class RunFacts(FlowRun[PotassiumDiffusionConfig]):

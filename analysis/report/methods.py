@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from analysis.headline import START
 from analysis.report.formatting import drop_noise, format_number, join_words
 from analysis.results import Reference, Results
 
@@ -151,7 +152,7 @@ def _describe_analysis(results: Results) -> str:
         sentences.append(
             "The penetration depth is the depth below the interface beyond which "
             f"{analysis['areal_density_per_nm2']:g} potassium atoms lie on each nm² of it; what is compared is its "
-            "gain since first contact."
+            f"gain since {START}."
         )
     if analysis.get("core_radius_A") is not None:
         sentences.append(f"Atoms within {analysis['core_radius_A']:g} Å of a dislocation line count as core.")

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.headline import find_answer, find_comparisons, find_final_depths, judge_gain, name_depth
+from analysis.headline import (
+    START,
+    find_answer,
+    find_comparisons,
+    find_final_depths,
+    judge_gain,
+    name_depth,
+    name_verdict,
+)
 from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import (
     ABSENT,
@@ -45,7 +53,7 @@ def build_answer(results: Results) -> str:
         return answer
     depths = [f"{format_quantity(quantity)} ({label})" for label, quantity in find_final_depths(results.observables)]
     if depths:
-        sentence = f"Potassium went deeper by {join_words(depths)} since first contact."
+        sentence = f"The depth of potassium grew by {join_words(depths)} since {START}."
         return " ".join([sentence, *dict.fromkeys(filter(None, _judge_gains(results)))])
     return f"The flow {results.flow} is {results.status}; it reports no number to sum up."
 
@@ -63,6 +71,7 @@ def build_tiles(results: Results) -> list[Tile]:
         )
         for number, (name, reaction) in enumerate(reactions.items())
     ]
+    verdict = name_verdict(contrast)
     # Beside a contrast it is the contrast that is resolved or not.
     doubts = [""] * len(find_final_depths(results.observables)) if contrast else _judge_gains(results)
     tiles += [
@@ -74,9 +83,8 @@ def build_tiles(results: Results) -> list[Tile]:
         )
         for number, (label, quantity) in enumerate(find_final_depths(results.observables))
     ]
-    resolved = "resolved" if contrast.get("resolved") else "not resolved"
     tiles += [
-        Tile(label=f"{name}, {resolved}", value=format_quantity(quantity), note=_note(quantity), case=None)
+        Tile(label=f"{name}, {verdict}", value=format_quantity(quantity), note=_note(quantity), case=None)
         for name, quantity in find_comparisons(contrast)
     ]
     return tiles
@@ -85,7 +93,12 @@ def build_tiles(results: Results) -> list[Tile]:
 def _judge_gains(results: Results) -> list[str]:
     """Why the gain of each case alone is not told from zero."""
     return [
-        judge_gain(n_replicas=quantity.get("n_independent"), low=quantity.get("low"), high=quantity.get("high"))
+        judge_gain(
+            n_replicas=quantity.get("n_independent"),
+            low=quantity.get("low"),
+            high=quantity.get("high"),
+            doubts=results.observables.get("doubts") or (),
+        )
         for _, quantity in find_final_depths(results.observables)
     ]
 
@@ -106,12 +119,33 @@ def build_tables(results: Results) -> list[Table]:
     observables = results.observables
     tables = [
         *_observable_tables(observables),
+        *_sensitivity_tables(observables.get("contrast") or {}),
         *_pose_tables(observables),
         *_electron_tables(observables),
         *_species_tables(observables),
         *tables,
     ]
     return [table for table in tables if table.rows]
+
+
+def _sensitivity_tables(contrast: dict[str, Any]) -> list[Table]:
+    """The contrast at other radii of the core columns (rows) and other areal densities (columns)."""
+    found: dict[str, list[Any]] = contrast.get("sensitivity") or {}
+    if not found:
+        return []
+    radii, densities = (list(dict.fromkeys(found[name])) for name in ("core_radius_A", "areal_density_per_nm2"))
+    names = ("core_radius_A", "areal_density_per_nm2", "difference_A", "is_configured")
+    cells = {
+        (radius, density): format_quantity({"value": value, "unit": "Å"}) + (" (this run)" if is_own else "")
+        for radius, density, value, is_own in zip(*(found[name] for name in names), strict=True)
+    }
+    return [
+        Table(
+            "Difference of the gains at other radii of the core columns and other areal densities beyond the depth",
+            ("Radius", *(f"{density:g} nm⁻²" for density in densities)),
+            tuple((f"{radius:g}\u202fÅ", *(cells[radius, density] for density in densities)) for radius in radii),
+        )
+    ]
 
 
 def _species_tables(observables: dict[str, Any]) -> list[Table]:
@@ -220,10 +254,12 @@ def _note(quantity: dict[str, Any]) -> str:
 def _observable_tables(observables: dict[str, Any]) -> list[Table]:
     """All quantities; those of one list (a coordination number for each pair and region) get their own table."""
     header = ("Quantity", "Value", "Interval", "n", "Verdict", "Method")
-    cases = observables.get("cases") or {}
+    cases, contrast = observables.get("cases") or {}, observables.get("contrast") or {}
     single: list[tuple[str, ...]] = []
     listed: dict[str, list[tuple[str, ...]]] = {}
-    for path, quantity in find_quantities(observables):
+    compared = dict(find_comparisons(contrast))
+    for path, found in find_quantities(observables):
+        quantity = compared.get("difference", found) if path == ("contrast", "difference_A") else found
         names = [name for name in path if name != "cases"]
         case = str(cases[names[0]].get("label", names[0])) if names[0] in cases else ""
         if case and isinstance(cases[names[0]].get(names[1]), list):

@@ -81,11 +81,12 @@ def build_report_html(results: Results, *, viewer: ViewerData | None) -> str:
 
 
 def find_conservation(results: Results) -> Conservation:
-    """What the conserved quantity of a run is judged by, from its settings and its size."""
+    """What conserved quantity and pressure of a run are judged by, from its settings and its size."""
     dynamics: dict[str, Any] = results.config.get("dynamics") or {}
     return Conservation(
         from_ps=float(dynamics.get("heat_ps") or 0.0),
         n_atoms=results.system.get("n_atoms"),
+        has_vacuum=bool((results.config.get("structure") or {}).get("vacuum_A")),
         limit_eV_per_atom=(dynamics.get("limits") or {}).get("drift_eV_per_atom"),
     )
 

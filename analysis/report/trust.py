@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from analysis.headline import state_doubts
 from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import format_number
 from analysis.results import Results
@@ -13,6 +14,8 @@ LEVELS: tuple[Level, ...] = ("green", "amber", "red")
 WORDS = {"red": "Do not use", "amber": "Read this first", "green": "Checks passed"}
 # A potential whose forces miss by more than this share of their RMS is worth a word.
 LARGEST_FORCE_ERROR_SHARE = 0.15
+# Columns that were put anywhere may be as far from zero as those about the cores in one of twenty places.
+LARGEST_PLACE_SHARE = 0.05
 CORE_LEVELS: dict[str, Level] = {"stays": "green", "annihilates": "red"}
 UNSETTLED = ("not converged", "unconverged", "drifting", "too short", "no plateau", "not resolved", "unclear")
 
@@ -103,8 +106,17 @@ def _check_potential(potential: object) -> list[TrustItem]:
         text += f", {100 * share:.0f} % of the RMS force"
     if teacher := potential.get("teacher"):
         text += f"; against {teacher}"
-    poor = share is not None and share > LARGEST_FORCE_ERROR_SHARE
+    kinds: dict[str, dict[str, float]] = potential.get("force_errors_by_kind") or {}
+    if kinds:
+        text += f". Forces by kind of structure: {'; '.join(_show_force_error(kind, kinds[kind]) for kind in kinds)}"
+    shares = [one for one in (share, *(found["force_rmse_share"] for found in kinds.values())) if one is not None]
+    poor = max(shares, default=0.0) > LARGEST_FORCE_ERROR_SHARE
     return [TrustItem("amber" if poor else "green", "Potential", f"{text}.")]
+
+
+def _show_force_error(kind: str, found: dict[str, float]) -> str:
+    error = format_number(found["force_rmse_meV_per_A"], digits=3)
+    return f"{kind} {error} meV/Å, {100 * found['force_rmse_share']:.0f} %"
 
 
 def _check_case(case: dict[str, Any], *, contrasted: bool) -> list[TrustItem]:
@@ -145,7 +157,16 @@ def _check_core(core: dict[str, Any], *, label: str) -> TrustItem:
 def _check_contrast(contrast: object) -> list[TrustItem]:
     if not isinstance(contrast, dict):
         return []
+    if doubts := contrast.get("doubts"):
+        return [TrustItem("red", "Contrast", state_doubts(doubts))]
     n_replicas = contrast.get("n_replicas")
+    share = contrast.get("place_share")
+    if contrast.get("resolved") and share is not None and share > LARGEST_PLACE_SHARE:
+        text = (
+            f"Resolved with {n_replicas} replicas a case, but {100 * share:.0f} % of the columns put elsewhere give a "
+            "difference at least as far from zero: it is not one of the place of the cores."
+        )
+        return [TrustItem("amber", "Contrast", text)]
     if contrast.get("resolved"):
         return [TrustItem("green", "Contrast", f"Resolved with {n_replicas} replicas a case.")]
     if not isinstance(n_replicas, int) or n_replicas < MIN_REPLICAS:

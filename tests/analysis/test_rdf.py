@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analysis.common_cutoff import find_common_cutoff
 from analysis.coordination import compute_coordination
 from analysis.counting import PairCounter, count_neighbours, largest_radius_A
-from analysis.first_minimum import find_first_minimum
+from analysis.first_minimum import find_first_minimum, find_first_peak
 from analysis.rdf import RadialDistribution, combine_rdfs, compute_rdfs, count_within
 from analysis.regions import Region
 from analysis.trajectory import build_universe
@@ -143,6 +143,31 @@ def test_bcc_potassium_has_eight_and_fourteen_neighbours() -> None:
         coordination = compute_coordination(universe, pair=("K", "K"), cutoff_A=cutoff)
         assert coordination.mean.tolist() == [number]
         assert coordination.distribution[number] == 1.0
+
+
+def test_the_cutoff_that_is_named_is_the_one_that_was_counted_to() -> None:
+    universe = build_gas(Region(), n_atoms=400, n_frames=1, seed=3)
+    (gas,) = compute_rdfs(universe, pairs=[("K", "Bi")], r_max_A=10, bin_A=0.5)
+    counted = count_within(gas, cutoff_A=6.2, source="asked for")
+    assert counted.cutoff_A == 6.5
+    assert counted.coordination_number is not None
+    exact = compute_coordination(universe, pair=("K", "Bi"), cutoff_A=6.5).mean[0]
+    assert counted.coordination_number.value == pytest.approx(exact, rel=1e-9)
+    assert exact > 1.1 * compute_coordination(universe, pair=("K", "Bi"), cutoff_A=6.2).mean[0]
+    assert count_within(counted, cutoff_A=counted.cutoff_A, source="").cutoff_A == 6.5
+
+
+def test_the_first_peak_is_the_one_that_the_minimum_follows() -> None:
+    universe = build_universe(bulk("K", "bcc", a=5.328, cubic=True) * (5, 5, 5))
+    (found,) = compute_rdfs(universe, pairs=[("K", "K")], r_max_A=10)
+    assert found.first_peak_A == pytest.approx(4.614, abs=0.03)
+    assert found.first_minimum_reason.startswith(f"lowest point between the peaks at {found.first_peak_A:.2f} and")
+    assert found.to_json()["first_peak_A"] == found.first_peak_A
+    r = np.arange(0.05, 12, 0.1)
+    assert find_first_peak(r, g=np.zeros_like(r)) is None
+    # A spike within the noise is no peak, however high the curve is elsewhere.
+    spike = np.exp(-(((r - 5) / 0.5) ** 2)) + 0.3 * (np.abs(r - 2) < 0.06)
+    assert find_first_peak(r, g=spike, noise=np.where(r < 3, 0.3, 0.0)) == pytest.approx(5.0, abs=0.06)
 
 
 def test_a7_bismuth_has_three_near_and_three_far_neighbours() -> None:

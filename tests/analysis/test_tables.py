@@ -106,3 +106,9 @@ def test_quantities_hide_nothing_inside() -> None:
 
 def test_csv_quotes_what_needs_it() -> None:
     assert format_csv({"a,b": ['x"y', None]}) == '"a,b"\n"x""y"\n""\n'
+
+
+def test_words_alone_make_no_table() -> None:
+    assert list(find_columns({"contrast": {"doubts": ["it melted"]}})) == []
+    ((_, columns),) = find_columns({"series": {"name": ["a", "b"], "value_A": [1.0, None]}})
+    assert columns == {"name": ["a", "b"], "value_A": [1.0, None]}

@@ -71,6 +71,12 @@ def test_values_that_ase_refuses_are_made_fit() -> None:
     assert "replicas" not in pairs
 
 
+def test_what_became_of_the_crystal_can_be_searched_for() -> None:
+    cases = {name: {"crystal_order": {"verdict": word}} for name, word in (("a", "crystal"), ("b", "lost"))}
+    assert build_key_values(Results("f", "completed", observables={"cases": cases}))["crystal_order"] == "lost"
+    assert "crystal_order" not in build_key_values(Results("f", "completed", observables={"cases": {"a": {}}}))
+
+
 def test_an_alloy_of_ones_own_is_found_by_its_formula_and_its_file() -> None:
     own = {"formula": "Bi120Sb120", "file": "bisb.vasp", "sha256": "3f" * 32}
     pairs = build_key_values(Results("f", "completed", system={"alloy": own}, config={"structure": {}}))

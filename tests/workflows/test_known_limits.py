@@ -12,8 +12,8 @@ from workflows.calculators.resolve import find_potential_folder
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.configuration.sections import CalculatorSection, DynamicsSection
 from workflows.known_limits import compare_lattice, find_known_limits
+from workflows.potassium_description import describe_sides
 from workflows.potassium_plan import plan_warnings
-from workflows.potassium_results import describe_sides
 from workflows.potential_card import format_card
 
 ALLOY = ("K", "Bi", "Sn", "Sb")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analysis.headline import begin_sentence, find_comparisons, find_final_depths, name_depth
+from analysis.headline import START, begin_sentence, find_comparisons, find_final_depths, name_depth, name_verdict
 from analysis.report.formatting import ABSENT, format_interval, format_quantity, join_words
 from analysis.report.plots.figure import Figure, Plot, build_layout, css
 
@@ -33,7 +33,7 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
     return [
         Plot(
             key="contrast",
-            title="Depth gained since first contact",
+            title=f"Depth gained since {START}",
             sentence=sentence,
             alt=f"Penetration depth gained by each case with its interval. {sentence}",
             columns=columns,
@@ -73,4 +73,5 @@ def _describe(points: list[tuple[str, dict[str, Any]]], *, name: str, contrast: 
         interval = format_interval(quantity)
         sentence += f" {begin_sentence(comparison)} {format_quantity(quantity)}"
         sentence += "." if interval == ABSENT else f", interval {interval}."
-    return sentence if not contrast or contrast.get("resolved") else f"{sentence} The contrast is not resolved."
+    verdict = name_verdict(contrast) if contrast else "resolved"
+    return sentence if verdict == "resolved" else f"{sentence} The contrast is {verdict}."

@@ -1,7 +1,8 @@
-"""How deep the potassium is, over time, and by which way it went."""
+"""How deep the potassium is, over time: all of it, in the columns about the cores and outside them."""
 
 from typing import Any
 
+from analysis.headline import begin_sentence
 from analysis.report.formatting import format_quantity, join_words
 from analysis.report.plots.figure import (
     Figure,
@@ -17,8 +18,8 @@ from analysis.report.plots.figure import (
 TREND_SAMPLES = 8
 NAMES = {"core": "core columns", "crystal": "outside them"}
 START = (
-    " The interface is the plane midway between alloy and potassium as built. Time starts with the relaxed cell, in "
-    "which the two have already moved towards each other: so atoms can be inside at 0 ps."
+    " The interface is the plane midway between alloy and potassium as built, and stays there. Time starts with the "
+    "relaxed cell, in which the two have already moved towards each other: so atoms can be inside at 0 ps."
 )
 
 
@@ -74,6 +75,8 @@ def _describe_depth(cases: list[dict[str, Any]]) -> str:
     sentence = f"Depth, all K{beyond}, until {end_ps:.4g} ps"
     sentence += f"; mean over the last tenth: {depths}." if depths else "."
     sentence += START
+    rises = [(case["label"], case["interface"]["sentence"]) for case in cases if case.get("interface")]
+    sentence += "".join(f" {begin_sentence(label)}: {told}" for label, told in rises)
     rising = [case["label"] for case in cases if _is_rising(case["penetration"])]
     if rising:
         sentence += f" Still rising at the end: {', '.join(rising)}; a longer run would give a larger depth."
@@ -122,9 +125,9 @@ def _build_region_plot(cases: list[dict[str, Any]]) -> Plot:
     sentence = f"Depth by region, mean over the last tenth — {'; '.join(words)}." if words else "Depth by region."
     return Plot(
         key="penetration-by-region",
-        title="Along the core or through the crystal",
+        title="Depth in the core columns and outside them",
         sentence=sentence,
-        alt=f"Penetration near the cores and in the crystal between them, against time. {sentence}",
+        alt=f"Depth in the columns about the cores and outside them, against time. {sentence}",
         columns=columns,
         figures=tuple(figures),
         chooser="Case",

@@ -87,7 +87,7 @@ def _mark_cutoff(radius_A: float, *, number: int) -> dict[str, Any]:
 def _describe(entries: list[tuple[int, str, dict[str, Any]]], *, pair: str) -> str:
     peaks, numbers, missing = [], [], []
     for _, label, entry in entries:
-        peak_A = _find_peak(entry)
+        peak_A = entry.get("first_peak_A")
         if peak_A is not None:
             peaks.append(f"{format_number(peak_A, digits=3)}\u202fÅ ({label})")
         quantity, cutoff = entry.get("coordination_number"), entry.get("cutoff_A")
@@ -100,21 +100,15 @@ def _describe(entries: list[tuple[int, str, dict[str, Any]]], *, pair: str) -> s
     if not any(value for _, _, entry in entries for value in entry["g"]):
         return f"No {format_pair(pair)} neighbours were found in this region."
     sentence = f"g(r) of {format_pair(pair)} "
-    sentence += f"has its first peak at {join_words(peaks)}." if peaks else "has no peak above 1."
+    sentence += f"has its first peak at {join_words(peaks)}." if peaks else "has no peak that stands out."
     if numbers:
         sentence += f" Coordination number {join_words(numbers)}; dotted lines mark the cut-off."
     if missing:
         sentence += f" No coordination number for {join_words(missing)}."
-    return sentence
+    return sentence + _count_frames(entries)
 
 
-def _find_peak(entry: dict[str, Any]) -> float | None:
-    """Where g(r) is highest up to its first minimum (anywhere if it has none), in Å; None unless it exceeds 1."""
-    limit_A = entry.get("first_minimum_A")
-    points = [
-        (value, radius_A)
-        for radius_A, value in zip(entry["r_A"], entry["g"], strict=True)
-        if value is not None and (limit_A is None or radius_A <= limit_A)
-    ]
-    height, radius_A = max(points, default=(0.0, 0.0))
-    return float(radius_A) if height > 1 else None
+def _count_frames(entries: list[tuple[int, str, dict[str, Any]]]) -> str:
+    """How many frames were counted in; nothing if that is not known."""
+    counts = [f"{entry['n_frames']} ({label})" for _, label, entry in entries if entry.get("n_frames")]
+    return f" Counted in {join_words(counts)} frames, of the second half of each run." if counts else ""

@@ -19,17 +19,19 @@ PANELS = {
 
 @dataclass(frozen=True)
 class Conservation:
-    """What the conserved quantity is judged by.
+    """What the conserved quantity is judged by, and the pressure.
 
     Attributes:
-        from_ps: end of heating, which does work on the atoms; time 0 is first contact.
+        from_ps: end of heating, which does work on the atoms; time 0 is the relaxed cell.
         n_atoms: atoms of the system; None if not known.
-        limit_eV_per_atom: drift at which a run stops; None if not known.
+        limit_eV_per_atom: drift at which a run is aborted; None if not known.
+        has_vacuum: whether the cell, over whose volume the pressure is taken, has vacuum in it.
     """
 
     from_ps: float = 0.0
     n_atoms: int | None = None
     limit_eV_per_atom: float | None = None
+    has_vacuum: bool = False
 
     def describe_drift(self, time_ps: list[float], *, conserved_eV: list[float]) -> str:
         """How far it moved after heating, per atom if their number is known; nothing with fewer than two values."""
@@ -46,7 +48,8 @@ class Conservation:
         start = f"from the end of heating at {self.from_ps:.4g}\u202fps" if self.from_ps > 0 else "from the first"
         if self.n_atoms is None or self.limit_eV_per_atom is None:
             return f"{start} to the last value"
-        return f"{start} to the last value (limit {self.limit_eV_per_atom:g}\u202feV/atom)"
+        limit = f"a run is aborted at {self.limit_eV_per_atom:g}\u202feV/atom; far below it is no proof of quality"
+        return f"{start} to the last value ({limit})"
 
 
 def build_thermodynamics_plots(
@@ -62,7 +65,8 @@ def build_thermodynamics_plots(
         return []
     columns: dict[str, list[Any]] = {}
     figures: list[Figure] = []
-    for key, title in PANELS.items():
+    panels = PANELS | ({"pressure_GPa": "pressure, vacuum included / GPa"} if conservation.has_vacuum else {})
+    for key, title in panels.items():
         traces: list[dict[str, Any]] = []
         for number, case in enumerate(cases):
             label, data = case["label"], case["thermodynamics"]
@@ -110,6 +114,8 @@ def _describe(cases: list[dict[str, Any]], *, conservation: Conservation) -> str
     )
     if drifts:
         sentence += f" The conserved quantity moved by {join_words(drifts)} {conservation.describe_span()}."
+    if conservation.has_vacuum and any(_finite(case["thermodynamics"].get("pressure_GPa")) for case in cases):
+        sentence += " The pressure is over the whole cell, its vacuum included: it is not that of the solid."
     if chosen:
         sentence += f" Shown is replica {join_words(chosen)}, in which it moved most in the second half."
     return sentence.strip() or "Thermodynamic quantities against time."

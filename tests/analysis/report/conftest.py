@@ -108,12 +108,13 @@ def quantity(value: float, half: float, unit: str, *, n: float = 5, verdict: str
 
 def build_example_observables(*, resolved: bool = True) -> dict[str, Any]:
     sentence = (
-        "Potassium went 14.20 ± 2.10 Å deeper in the core columns and 6.30 ± 1.80 Å in the same columns of the control "
-        "within 30 ps of first contact (5 replicas, 300 K): ratio 2.30, 95 % interval 1.40 to 3.60."
+        "The depth of potassium in the core columns grew by 14.20 ± 2.10 Å and in the same columns of the control by "
+        "6.30 ± 1.80 Å within 30 ps from the relaxed cell on (5 replicas, 300 K): ratio 2.30, 95 % interval "
+        "1.40 to 3.60."
         if resolved
-        else "Potassium went 14.20 Å deeper in the core columns and 6.30 Å in the same columns of the control "
-        "within 30 ps of first contact (1 replica, 300 K): ratio 2.30, not resolved; five or more replicas would "
-        "resolve it."
+        else "The depth of potassium in the core columns grew by 14.20 Å and in the same columns of the control by "
+        "6.30 Å within 30 ps from the relaxed cell on (1 replica, 300 K): ratio 2.30, not resolved; five or more "
+        "replicas would resolve it."
     )
     depths = {"dislocation": quantity(14.2, 2.1, "Å"), "control": quantity(6.3, 1.8, "Å")}
     if not resolved:
@@ -232,6 +233,7 @@ def _build_rdf(pair: str, region: str, *, shift: float) -> dict[str, Any]:
         "g_low": g - noise,
         "g_high": g + noise,
         "coordination": coordination,
+        "first_peak_A": first,
         "first_minimum_A": minimum,
         "cutoff_A": minimum,
         "coordination_number": number,

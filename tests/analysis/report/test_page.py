@@ -16,8 +16,8 @@ from analysis.report import ViewerData, build_report_html, write_report
 from analysis.report.methods import build_bibtex, build_methods
 from analysis.report.overview import build_answer, build_tables, build_tiles
 from analysis.report.page import fill_rows, find_conservation
-from analysis.report.plots import Conservation, Plot
-from analysis.results import Reference, Results
+from analysis.report.plots import Conservation, Plot, build_plots
+from analysis.results import Reference, Results, build_json_value
 
 ATTACK = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 # What a browser loads by itself.
@@ -188,7 +188,7 @@ def test_the_same_results_give_the_same_page(text: str, make_results: Callable[.
 def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Results]) -> None:
     observables = make_results().observables
     single = Results("x", "completed", observables={"cases": {"control": observables["cases"]["control"]}})
-    assert build_answer(single) == "Potassium went deeper by 7.00 ± 1.80\u202fÅ (control) since first contact."
+    assert build_answer(single) == "The depth of potassium grew by 7.00 ± 1.80\u202fÅ (control) since the relaxed cell."
     assert build_answer(replace(single, observables={"answer": "It is 42."})) == "It is 42."
     (tile,) = build_tiles(single)
     assert (tile.label, tile.value) == ("control: depth gained, all K", "7.00 ± 1.80\u202fÅ")
@@ -199,6 +199,7 @@ def test_answer_falls_back_to_the_final_depths(make_results: Callable[..., Resul
     [
         ({"n_independent": 2}, "Not resolved: fewer than 5 replicas."),
         ({"low": -1.03, "high": 2.21}, "Not resolved: the interval includes zero."),
+        ({"doubts": ["it melted"]}, "Not a depth in the crystal: it melted."),
         ({"low": None, "high": None}, "Not resolved: one replica has no error bar. Run at least 5 replicas."),
     ],
 )
@@ -206,10 +207,11 @@ def test_a_gain_that_is_not_resolved_says_so(
     make_results: Callable[..., Results], change: dict[str, Any], told: str
 ) -> None:
     case = make_results().observables["cases"]["control"]
+    doubts = change.pop("doubts", []) if "doubts" in change else []
     gain = case["penetration"]["gain"] | change
     case = case | {"penetration": case["penetration"] | {"gain": gain}}
-    single = Results("x", "completed", observables={"cases": {"control": case}})
-    assert build_answer(single).endswith(f"since first contact. {told}")
+    single = Results("x", "completed", observables={"cases": {"control": case}, "doubts": doubts})
+    assert build_answer(single).endswith(f"since the relaxed cell. {told}")
     assert build_tiles(single)[0].label == "control: depth gained, all K, not resolved"
 
 
@@ -221,6 +223,16 @@ def test_tiles_say_whether_the_contrast_is_resolved(make_results: Callable[..., 
         "ratio, resolved",
     ]
     assert build_tiles(make_results(resolved=False))[2].label == "difference, not resolved"
+    lost = make_results()
+    doubts = ["the alloy has lost its crystal order"]
+    contrast = lost.observables["contrast"] | {"resolved": False, "doubts": doubts}
+    doubted = replace(lost, observables=lost.observables | {"contrast": contrast})
+    assert [tile.label for tile in build_tiles(doubted)][2:] == [
+        "difference, not about dislocations",
+        "ratio, not about dislocations",
+    ]
+    (plot,) = [plot for plot in build_plots(build_json_value(doubted.observables)) if plot.key == "contrast"]
+    assert plot.sentence.endswith("The contrast is not about dislocations.")
 
 
 def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[..., Results]) -> None:
@@ -236,6 +248,35 @@ def test_tables_have_every_quantity_with_interval_and_n(make_results: Callable[.
     assert len(numbers) == 24
     assert ("temperature", "300\u202fK") in tables["Settings: dynamics"].rows
     assert ("replicas", "5") in tables["Settings"].rows
+
+
+def test_a_difference_is_shown_as_that_of_the_gains_shown(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    contrast = dict(results.observables["contrast"])
+    for name, value in (("dislocation_gain_A", 2.3449), ("control_gain_A", 1.3351), ("difference_A", 1.0098)):
+        contrast[name] = contrast[name] | {"value": value, "uncertainty": None, "low": None, "high": None}
+    exact = replace(results, observables=results.observables | {"contrast": contrast})
+    shown = {row[0]: row[1] for table in build_tables(exact) for row in table.rows if row[0].startswith("contrast")}
+    assert [tile.value for tile in build_tiles(exact)][:3] == ["2.34\u202fÅ", "1.34\u202fÅ", "1.00\u202fÅ"]
+    assert shown["contrast · difference"] == "1.00\u202fÅ"
+
+
+def test_the_difference_is_shown_at_other_radii_and_densities(make_results: Callable[..., Results]) -> None:
+    results = make_results()
+    sensitivity = {
+        "core_radius_A": [4.0, 4.0, 6.0, 6.0],
+        "areal_density_per_nm2": [0.5, 1.0, 0.5, 1.0],
+        "difference_A": [-1.234, None, 0.5, 2.0],
+        "is_configured": [False, False, True, False],
+    }
+    contrast = results.observables["contrast"] | {"sensitivity": sensitivity}
+    tables = build_tables(replace(results, observables=results.observables | {"contrast": contrast}))
+    (table,) = [table for table in tables if table.caption.startswith("Difference of the gains at other radii")]
+    assert table.header == ("Radius", "0.5 nm⁻²", "1 nm⁻²")
+    assert table.rows == (
+        ("4\u202fÅ", "−1.23\u202fÅ", "–"),
+        ("6\u202fÅ", "0.50\u202fÅ (this run)", "2.00\u202fÅ"),
+    )
 
 
 def test_methods_say_what_was_done(make_results: Callable[..., Results]) -> None:
@@ -328,6 +369,6 @@ def test_conservation_comes_from_the_settings(make_results: Callable[..., Result
     results = make_results()
     limits = results.config["dynamics"] | {"limits": {"drift_eV_per_atom": 0.5}}
     found = find_conservation(replace(results, config=results.config | {"dynamics": limits}))
-    assert found == Conservation(from_ps=3.0, n_atoms=1354, limit_eV_per_atom=0.5)
+    assert found == Conservation(from_ps=3.0, n_atoms=1354, limit_eV_per_atom=0.5, has_vacuum=True)
     assert find_conservation(Results("x", "failed")) == Conservation()
     assert "eV/atom (control) from the end of heating at 3\u202fps" in build_report_html(results, viewer=None)

@@ -68,6 +68,13 @@ def test_what_a_reader_would_stumble_over_is_explained(plots: dict[str, Plot]) -
     assert marks["text"] == [str(number) for number in range(1, len(marks["x"]) + 1)]
 
 
+def test_the_depth_says_what_became_of_its_plane(observables: dict[str, Any]) -> None:
+    cases = {name: case | {"interface": {"sentence": f"{name} rose."}} for name, case in observables["cases"].items()}
+    (plot,) = [plot for plot in build_plots({"cases": cases}) if plot.key == "penetration"]
+    assert "as built, and stays there." in plot.sentence
+    assert " Dislocation: dislocation rose. Control: control rose." in plot.sentence
+
+
 def test_the_temperature_leaves_the_heating_out() -> None:
     heated = {"time_ps": [float(n) for n in range(8)], "temperature_K": [10.0, 100, 200, 300, 399, 401, 399, 401]}
     (plot,) = build_plots({"cases": {"control": {"label": "control", "thermodynamics": heated}}})
@@ -189,17 +196,33 @@ def test_elements_keep_their_capitals_at_the_start_of_a_sentence() -> None:
     (plot,) = [plot for plot in build_plots({"cases": {"a": case}}) if plot.key == "contrast"]
     assert plot.sentence.startswith("Depth gained, all K: −1.50\u202fÅ (a, no interval).")
     assert define_depth({"cases": {"a": case}}).startswith("Depth gained, all K: the depth")
+    assert "less its value in the relaxed cell. It is no path of single atoms" in define_depth({"cases": {"a": case}})
 
 
-def test_the_first_peak_is_found_below_the_first_minimum() -> None:
+def test_peak_cutoff_and_frames_are_those_of_the_results() -> None:
     entry = {"pair": "K-Bi", "region": "all", "r_A": [1.0, 2.0, 3.0, 4.0], "g": [0.0, 1.5, 0.2, 2.0]}
     number = {"value": 1.0, "uncertainty": 0.1, "unit": "1"}
-    full = entry | {"first_minimum_A": 3.0, "coordination_number": number}
-    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [full]}}})
-    assert plot.sentence.startswith("g(r) of K–Bi has its first peak at 2\u202fÅ (a).")
-    low = full | {"g": [0.0, 0.5, 0.2, 0.9]}
-    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [low]}}})
-    assert "has no peak above 1" in plot.sentence
+    full = entry | {"first_peak_A": 2.1, "first_minimum_A": 3.0, "cutoff_A": 3.5, "coordination_number": number}
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [full | {"n_frames": 41}]}}})
+    assert plot.sentence.startswith(
+        "g(r) of K–Bi has its first peak at 2.1\u202fÅ (a). Coordination number 1.00 ± 0.10 "
+    )
+    assert " up to 3.5\u202fÅ (a)" in plot.sentence
+    assert "Counted in 41 (a) frames, of the second half of each run." in plot.sentence
+    (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [full | {"first_peak_A": None}]}}})
+    assert "has no peak that stands out" in plot.sentence
+    assert "Counted in" not in plot.sentence
+
+
+def test_a_pressure_with_vacuum_in_it_says_so() -> None:
+    run = {"time_ps": [0.0, 1.0], "pressure_GPa": [0.1, 0.2], "temperature_K": [50.0, 52.0]}
+    observables = {"cases": {"a": {"label": "a", "thermodynamics": run}}}
+    (plot,) = build_plots(observables, conservation=Conservation(has_vacuum=True))
+    assert [figure.label for figure in plot.figures] == ["temperature", "pressure, vacuum included"]
+    assert "over the whole cell, its vacuum included" in plot.sentence
+    (plot,) = build_plots(observables)
+    assert [figure.label for figure in plot.figures] == ["temperature", "pressure"]
+    assert "vacuum" not in plot.sentence
 
 
 def test_crystal_order_is_shown_from_both_kinds_of_sites() -> None:
@@ -223,7 +246,7 @@ def test_conserved_quantity_is_judged_after_heating_and_per_atom() -> None:
     (plot,) = build_plots(observables, conservation=known)
     assert plot.sentence == (
         "The conserved quantity moved by 2 × 10⁻⁶\u202feV/atom (a) from the end of heating at 1.5\u202fps "
-        "to the last value (limit 0.5\u202feV/atom)."
+        "to the last value (a run is aborted at 0.5\u202feV/atom; far below it is no proof of quality)."
     )
     (plain,) = build_plots(observables)
     assert "moved by −6.1\u202feV (a) from the first to the last value." in plain.sentence

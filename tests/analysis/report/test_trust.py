@@ -80,6 +80,22 @@ def test_unresolved_contrast_and_unsettled_depth_are_amber(
     assert [item.title for item in trust.items if item.level == "amber"] == ["Convergence, control"]
 
 
+def test_a_doubted_contrast_is_red_and_asks_for_no_replicas(make_results: Callable[..., Results]) -> None:
+    results = make_results(resolved=False)
+    contrast = results.observables["contrast"] | {"doubts": ["the alloy has lost its crystal order"]}
+    items = compute_trust(replace(results, observables=results.observables | {"contrast": contrast})).items
+    (item,) = [item for item in items if item.title == "Contrast"]
+    text = "Not a result about dislocations: the alloy has lost its crystal order."
+    assert (item.level, item.text) == ("red", text)
+
+
+def test_a_difference_that_other_places_give_as_well_is_amber(clean: Results) -> None:
+    for share, level in ((0.4, "amber"), (0.01, "green")):
+        contrast = clean.observables["contrast"] | {"place_share": share}
+        items = compute_trust(replace(clean, observables=clean.observables | {"contrast": contrast})).items
+        assert [item.level for item in items if item.title == "Contrast"] == [level]
+
+
 def test_what_a_warning_tells_is_not_told_twice(clean: Results) -> None:
     core = clean.observables["cases"]["dislocation"]["core"] | {"verdict": "glides", "sentence": "A core glides: 9 Å."}
     results = replace(
@@ -100,6 +116,16 @@ def test_what_a_warning_tells_is_not_told_twice(clean: Results) -> None:
         ({"name": "mine"}, "amber", "mine: no checked error"),
         ({"name": "mine", "force_rmse_meV_per_A": 60.0, "force_rmse_share": 0.4}, "amber", "40 % of the RMS force"),
         ({"name": "mine", "energy_rmse_meV_per_atom": 2.0}, "green", "2 meV/atom"),
+        (
+            {
+                "name": "mine",
+                "force_rmse_meV_per_A": 60.0,
+                "force_rmse_share": 0.1,
+                "force_errors_by_kind": {"slab": {"force_rmse_meV_per_A": 52.4, "force_rmse_share": 0.47}},
+            },
+            "amber",
+            "10 % of the RMS force. Forces by kind of structure: slab 52.4 meV/Å, 47 %.",
+        ),
     ],
 )
 def test_potential(clean: Results, potential: Any, level: str, text: str) -> None:  # noqa: ANN401 - JSON
