@@ -173,9 +173,7 @@ def compute_crystal_order(
     moved = find_mic(relaxed - built, cell)[0]
     moved -= moved[find_deep_third(built, regions=regions, geometry=geometry)].mean(axis=0)
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=relaxed, frames=frames)
-    in_layer = (depths / LAYER_A).astype(int)
-    layers = [inside & (in_layer == number) for number in range(int(in_layer[inside].max()) + 1)]
-    layers = [mask for mask in layers if mask.any()]
+    layers = divide_by_depth(depths, inside=inside)
     times, from_built, from_relaxed, by_layer = [], [], [], []
     for timestep, shift in zip(iterate_frames(universe, frames=frames), drift, strict=True):
         offset = (np.asarray(timestep.positions, dtype=float) - relaxed - shift) / neighbour_distance_A
@@ -183,7 +181,7 @@ def compute_crystal_order(
         times.append(float(timestep.time))
         from_relaxed.append(_root_mean_square(offset[deep]))
         from_built.append(_root_mean_square(from_site[deep]))
-        by_layer.append([_root_mean_square(from_site[mask]) for mask in layers])
+        by_layer.append([_root_mean_square(from_site[mask]) for mask in layers.values()])
     return CrystalOrder(
         time_ps=np.array(times),
         ratio=np.array(from_built),
@@ -192,12 +190,8 @@ def compute_crystal_order(
         neighbour_distance_A=neighbour_distance_A,
         n_atoms=int(deep.sum()),
         layers=tuple(
-            LayerOrder(
-                (LAYER_A * float(in_layer[mask][0]), LAYER_A * float(in_layer[mask][0] + 1)),
-                int(mask.sum()),
-                _average_end(series),
-            )
-            for mask, series in zip(layers, np.array(by_layer).T, strict=True)
+            LayerOrder((LAYER_A * number, LAYER_A * (number + 1)), int(mask.sum()), _average_end(series))
+            for (number, mask), series in zip(layers.items(), np.array(by_layer).T, strict=True)
         ),
     )
 
@@ -220,6 +214,12 @@ def compute_neighbour_distance(atoms: Atoms) -> float:
     if not np.isfinite(nearest).any():
         raise InputError(f"no two of {len(atoms)} atoms are within {_NEIGHBOUR_SEARCH_A:g} Å; give atoms of a solid")
     return float(nearest[np.isfinite(nearest)].mean())
+
+
+def divide_by_depth(depths_A: NDArray[np.float64], *, inside: NDArray[np.bool_]) -> dict[int, NDArray[np.bool_]]:
+    """Masks of the layers of 3 Å that hold an atom, by their number from the interface on."""
+    numbers = (depths_A / LAYER_A).astype(int)
+    return {int(number): inside & (numbers == number) for number in np.unique(numbers[inside])}
 
 
 def find_deep_atoms(
