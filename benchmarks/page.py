@@ -25,7 +25,7 @@ HEAD = """# Measured speeds
 
 Written by `python -m benchmarks.page` from `benchmarks/results/`; how each is measured stands at the top of its
 script in `benchmarks/`. Wall times depend on the machine and on what else it did (its load average before the run is
-given); ratios are of runs that took turns.
+given); ratios are of the medians of runs that took turns. Lowest to highest: of the processor time where there is one.
 """
 
 
@@ -48,11 +48,13 @@ def format_record(document: Mapping[str, Any]) -> str:
     verdicts = {True: "met", False: "**missed**", None: ""}
     for name, ratio in document["ratios"].items():
         aim = ratio["aim"].replace("<=", "≤").replace(">=", "≥")
-        lines.append(f"| {name} | {ratio['value']:.4g} | {aim} | {verdicts[ratio['met']]} |")
-    lines += ["", "| timed | wall, s | processor, s | repeats |", "|---|---|---|---|"]
+        lines.append(f"| {name} | {ratio['value']:.3g} | {aim} | {verdicts[ratio['met']]} |")
+    lines += ["", "| timed | wall, s | processor, s | lowest to highest | repeats |", "|---|---|---|---|---|"]
     for name, timing in document["timings"].items():
         cpu = "" if timing["median_cpu_s"] is None else f"{timing['median_cpu_s']:.4g}"
-        lines.append(f"| {name} | {timing['median_s']:.4g} | {cpu} | {len(timing['wall_s'])} |")
+        repeats = timing["cpu_s"] or timing["wall_s"]
+        spread = f"{min(repeats):.3g} to {max(repeats):.3g}" if len(repeats) > 1 else ""
+        lines.append(f"| {name} | {timing['median_s']:.4g} | {cpu} | {spread} | {len(timing['wall_s'])} |")
     if document["figures"]:
         lines += ["", "| figure | value |", "|---|---|"]
         lines += [f"| `{name}` | {value:g} |" for name, value in document["figures"].items()]
