@@ -12,9 +12,9 @@ from ase.io import write
 
 from analysis.bonds import compare_bonds
 from analysis.reaction_energy import ReactionEnergy
-from analysis.report import write_report
+from analysis.report import REPORT_FILE, write_report
 from analysis.report.viewer_data import MAX_FRAMES, ViewerCase, ViewerData
-from analysis.results import Provenance, Results, build_json_value, write_results
+from analysis.results import Provenance, Results, build_json_value, read_results, write_results
 from analysis.tables import write_tables
 from structures.reaction import Reaction
 from structures.species import Species
@@ -32,9 +32,30 @@ from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.flow_run import read_structure_of
 from workflows.jobs.durable import compute_sha256
 from workflows.jobs.worker import collect_versions
+from workflows.published import is_published, note_published
 from workflows.references import collect_electronic_references
 
 POSES_FOLDER = "poses"
+
+
+def publish_once(run: AdsorptionRun, *, found: FoundEnergies) -> tuple[str, Path]:
+    """As `publish_results`; what the run's directory holds already is not made again."""
+    if is_published(run.workdir, made_from=describe_making(run, found=found)):
+        return str(read_results(run.workdir).observables["answer"]), run.workdir / REPORT_FILE
+    return publish_results(run, found=found)
+
+
+def describe_making(run: AdsorptionRun, *, found: FoundEnergies) -> dict[str, Any]:
+    """All that results and report depend on, but for the code."""
+    made_from = {
+        "config": run.config.model_dump(mode="json"),
+        "structures": {Path(path).name: compute_sha256(path) for path in find_structure_files(run.config).values()},
+        "keys": run.keys,
+        "poses": {name: [pose.key for pose in search.poses] for name, search in found.searches.items()},
+        "versions": collect_versions(),
+    }
+    plain: dict[str, Any] = build_json_value(made_from)
+    return plain
 
 
 def publish_results(run: AdsorptionRun, *, found: FoundEnergies) -> tuple[str, Path]:
@@ -68,7 +89,9 @@ def publish_results(run: AdsorptionRun, *, found: FoundEnergies) -> tuple[str, P
     largest = max(find_base(found), key=lambda one: one.values["n_atoms"])
     structure = read_structure_of(largest, file="structure")
     catalogue.record(results, structure=structure, results_path=results_path, directory=run.store.root / "catalogue")
-    return str(observables["answer"]), write_report(results, viewer=build_viewer(found), directory=run.workdir)
+    report = write_report(results, viewer=build_viewer(found), directory=run.workdir)
+    note_published(run.workdir, made_from=describe_making(run, found=found))
+    return str(observables["answer"]), report
 
 
 def find_base(found: FoundEnergies) -> list[Any]:

@@ -12,6 +12,8 @@ import workflows
 from workflows.jobs.durable import compute_sha256, read_json, write_json
 
 PUBLISHED_FILE = "published.json"
+_FOLDERS = ("tables", "trajectories", "poses", "densities")
+_MADE = frozenset({".csv", ".html", ".lammpsdump", ".extxyz", ".cube"})
 # A source or template of the code; models and pictures are keyed where they are used.
 _CODE = frozenset({".py", ".j2", ".js", ".css"})
 
@@ -23,8 +25,8 @@ def note_published(directory: Path, *, made_from: Mapping[str, Any]) -> None:
         directory: the run's directory.
         made_from: keys of the calculations, settings and versions, as JSON values.
     """
-    found = [*directory.glob("*.*"), *directory.glob("tables/*"), *directory.glob("trajectories/*")]
-    made = sorted(path for path in found if path.suffix in {".csv", ".html", ".lammpsdump"} or path.stem == "results")
+    found = [*directory.glob("*.*"), *(path for folder in _FOLDERS for path in directory.glob(f"{folder}/*"))]
+    made = sorted(path for path in found if path.suffix in _MADE or path.stem == "results")
     files = {str(path.relative_to(directory)): compute_sha256(path) for path in made}
     write_json(directory / PUBLISHED_FILE, {**made_from, "code": compute_code_sha256(), "files": files})
 

@@ -22,7 +22,7 @@ from workflows.adsorption_cells import (
 )
 from workflows.adsorption_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.adsorption_poses import search_poses, take_best_poses
-from workflows.adsorption_results import publish_results
+from workflows.adsorption_results import publish_once, publish_results
 from workflows.adsorption_species import build_all_species, list_pairs
 from workflows.adsorption_spins import settle_spins
 from workflows.adsorption_steps import Wanted, list_all_steps, list_energies
@@ -104,7 +104,7 @@ def tfsi_adsorption(
     run = open_run_facts(config, workdir=workdir, store=store, cores=cores, salt=salt)
     write_json(run.workdir / SALT_FILE, {"salt": salt})
     found = find_energies(run, run_stage=run_stage)
-    answer, report_path = run_stage(publish_results, run, found=found)
+    answer, report_path = run_stage(publish_once, run, found=found)
     create_markdown_artifact(f"{answer}\n\nReport: {report_path}", key="tfsi-adsorption")
     return str(report_path)
 

@@ -21,6 +21,7 @@ species:
 calculator: {name: pyscf, protocol: moderate}
 """
 
+MADE = (".csv", ".html")
 SLAB = """
 adsorbate: H
 substrate: Li(001)
@@ -94,6 +95,9 @@ def test_from_the_command_to_the_report_and_again(folder: Path) -> None:
     second = json.loads((folder / "second" / "results.json").read_text())
     assert second["provenance"]["keys"] == results["provenance"]["keys"]
     assert second["observables"] == results["observables"]
+    made = [(path, path.stat().st_mtime_ns) for path in (folder / "first").rglob("*.*") if path.suffix in MADE]
+    assert run(folder, "run", "tfsi-adsorption", "hydrogen.yaml", "--workdir", "first").returncode == 0
+    assert [(path, path.stat().st_mtime_ns) for path, _ in made] == made
     jobs = list((folder / "store" / "jobs").glob("??/*/attempts/*"))
     assert len(jobs) == len(set(results["provenance"]["keys"].values()))
 
