@@ -33,7 +33,7 @@ def collect_warnings(
         uncertainty = reaction.uncertainty_eV
         if uncertainty is None or uncertainty > RESOLVED_EV:
             warnings.append(ResultWarning("amber", f"{reaction.reaction}: {reaction.verdict}."))
-    if settings.get("mode") == "lcao":
+    if settings.get("mode") == "lcao" or "density_cutoff_Ry" in settings:
         text = "Atomic orbitals bind too strongly by tenths of an eV, and no counterpoise correction is made."
         warnings.append(ResultWarning("amber", text))
     for search in found.searches.values():
@@ -95,8 +95,9 @@ def judge_forces(config: TfsiAdsorptionConfig, name: str, *, finished: Finished)
     """Whether a species stands where its energy is lowest, or on a grid that is too coarse to tell."""
     force, net = (finished.values.get(f"{kind}_force_eV_per_A") or 0.0 for kind in ("largest", "net"))
     if net > LARGEST_FORCE_EV_PER_A:
-        is_in_plane_waves = finished.values["method"].get("mode") == "pw"
-        finer = f"calculator.overrides.{'cutoff_eV higher' if is_in_plane_waves else 'spacing_A lower'}"
+        method = finished.values["method"]
+        parameter = "cutoff_eV higher" if method.get("mode") == "pw" else "spacing_A lower"
+        finer = f"calculator.overrides.{'density_cutoff_Ry higher' if method['code'] == 'cp2k' else parameter}"
         text = (
             f"{name}: its forces add up to {net:.2f} eV/Å in place of zero: the grid is too coarse for forces, and the "
             f"energy has an error of the same origin, which the checks estimate. Set {finer}."

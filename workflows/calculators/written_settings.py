@@ -80,8 +80,10 @@ class Cp2kSettings(WrittenSettings):
     )
     smearing_eV: float = Field(default=0.0, ge=0, le=0.5, description="Fermi-Dirac width; 0: gapped, solved by OT")
     scf_tolerance: float = Field(default=1e-6, gt=0, le=1e-3, description="of the SCF (EPS_SCF)")
-    poisson_solver: Literal["MT", "WAVELET", "ANALYTIC"] = Field(
-        default="MT", description="of molecules: Martyna-Tuckerman (cell twice as long as the density), or another"
+    poisson_solver: Literal["auto", "MT", "WAVELET", "ANALYTIC"] = Field(
+        default="auto",
+        description="of molecules: WAVELET (cubes alone), or Martyna-Tuckerman (cell twice as long as the density); "
+        "auto: the first in a cube, else the other",
     )
 
 
