@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from ase.units import Bohr
 
 from structures.errors import InputError
 from structures.species import ELECTRON, Species
@@ -29,9 +30,9 @@ from workflows.preflight import check_resources
 # Rough, from single runs on one core: s for each grid point and pair of occupied states; s for each electron cubed.
 _S_PER_POINT_AND_PAIR = {"fd": 2.0e-7, "pw": 1.2e-7, "lcao": 0.3e-7}
 _S_PER_CUBED_ELECTRON = {"def2-svpd": 1.8e-4, "def2-tzvpd": 6e-4, "def2-qzvpd": 4e-3}
-# CP2K: an iteration over a million points of the density's grid; one atom with DZVP at one k-point; iterations.
-_S_PER_MEGA_POINT, _S_PER_ATOM, _ORBITAL_STEPS, _DIAGONALISATIONS = 1.0, 0.1, 14, 20
-_POINTS_PER_A3_AND_RY = 1.0
+# CP2K, an iteration: a million points of the density's grid, an atom's Gaussians on it, the matrix of 64 atoms.
+_S_PER_MEGA_POINT, _S_PER_ATOM, _S_PER_MATRIX, _ATOMS_OF_MATRIX = 1.0, 0.05, 1.5, 64
+_ITERATIONS_OF_MOLECULE, _ITERATIONS_OF_SLAB = 17, 30  # a slab's with those of the rough density
 _START_S = 5.0
 _STEPS_OF_RELAXATION, _SHARE_OF_A_STEP = 25, 0.6
 _S_PER_HOUR = 3600.0
@@ -262,8 +263,10 @@ def _estimate_s(one: Species, *, settings: Mapping[str, Any]) -> float:
 
 def _estimate_cp2k_s(one: Species, *, settings: Mapping[str, Any]) -> float:
     """Rough time of CP2K: grids of the density, of which there are more with the cut-off, and Gaussians on them."""
-    mega_points = float(one.atoms.cell.volume) * (settings["density_cutoff_Ry"] * _POINTS_PER_A3_AND_RY) ** 1.5 / 1e6
+    spacing_A = np.pi / np.sqrt(settings["density_cutoff_Ry"]) * Bohr
+    mega_points = float(one.atoms.cell.volume) / spacing_A**3 / 1e6
     n_k = max(1.0, float(np.prod(settings["k_points"])) / 2)
-    per_iteration_s = mega_points * _S_PER_MEGA_POINT + len(one.atoms) * n_k * _S_PER_ATOM
-    n_iterations = _DIAGONALISATIONS if settings["smearing_eV"] else _ORBITAL_STEPS
+    matrices_s = n_k * _S_PER_MATRIX * (len(one.atoms) / _ATOMS_OF_MATRIX) ** 3
+    per_iteration_s = mega_points * _S_PER_MEGA_POINT + len(one.atoms) * _S_PER_ATOM + matrices_s
+    n_iterations = _ITERATIONS_OF_SLAB if settings["smearing_eV"] else _ITERATIONS_OF_MOLECULE
     return _START_S + float(n_iterations * per_iteration_s)

@@ -100,7 +100,7 @@ PROTOCOLS: Mapping[str, Mapping[Literal["fast", "moderate", "precise"], Mapping[
             "precise": {"cutoff_eV": 1090.0, "energy_tolerance_eV": 1e-6, "force_tolerance_eV_per_A": 0.01},
         },
         "cp2k": {
-            "fast": {"basis": "SZV-MOLOPT-SR-GTH", "density_cutoff_Ry": 300.0, "scf_tolerance": 1e-5},
+            "fast": {"density_cutoff_Ry": 400.0, "scf_tolerance": 1e-5},
             "moderate": {"density_cutoff_Ry": 500.0},
             "precise": {"density_cutoff_Ry": 800.0, "scf_tolerance": 1e-7, "force_tolerance_eV_per_A": 0.01},
         },

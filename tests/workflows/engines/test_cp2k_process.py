@@ -1,6 +1,7 @@
 """Real CP2K where it is installed, against derivatives, published numbers and GPAW; and what is done when it fails."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from workflows.engines.electronic_files import LOG_FILE, Answer, Request, write_
 from workflows.engines.electronic_process import build_command, run_electronic_code
 
 RECORDED = Path(__file__).parent / "recorded" / "cp2k"
-COARSE: dict[str, object] = {"density_cutoff_Ry": 200.0}
+COARSE: dict[str, Any] = {"density_cutoff_Ry": 200.0}
 GPAW_LIF_EV = -7.88  # a real-space grid, no basis; PySCF with def2-TZVPD within 0.05 eV of it
 ABORT = r"""
  *******************************************************************************
@@ -104,16 +105,17 @@ def test_ions_bind_too_strongly_by_what_the_basis_lacks(tmp_path: Path) -> None:
 @needs_cp2k
 def test_a_slab_with_k_points_smearing_and_a_dipole_correction(tmp_path: Path) -> None:
     slab = bcc100("Li", (1, 1, 3), a=3.44, vacuum=6)
+    slab.info.clear()
     top_A = slab.positions[:, 2].max()
     slab += Atoms("H", [(1.72, 1.72, top_A + 0.6)])
     slab.center(vacuum=6, axis=2)
     slab.pbc = (True, True, False)
-    request = build_request(protocol="fast", k_points=(3, 3, 1), smearing_eV=0.1, **COARSE)
+    request = build_request(protocol="fast", k_points=(3, 3, 1), smearing_eV=0.1)
     answer = compute(request, slab, directory=tmp_path)
     assert answer.energy_eV is not None
     assert answer.charges_e is not None
     assert answer.charges_e[-1] < -0.1  # lithium gives to hydrogen
-    assert np.sum(answer.forces_eV_per_A or [], axis=0) == pytest.approx(np.zeros(3), abs=0.1)
+    assert np.sum(answer.forces_eV_per_A or [], axis=0) == pytest.approx(np.zeros(3), abs=0.03)
     assert (tmp_path / "cp2k.inp").read_text().count("SURFACE_DIPOLE_CORRECTION T") == 1
     assert answer.method["k_points"] == [3, 3, 1]
     assert answer.method["smearing_eV"] == 0.1
@@ -121,7 +123,8 @@ def test_a_slab_with_k_points_smearing_and_a_dipole_correction(tmp_path: Path) -
 
 @needs_cp2k
 def test_a_crash_shows_what_the_program_said(tmp_path: Path) -> None:
-    with pytest.raises(CalculationError, match=r"(?s)cp2k ended with status 1.*for element <AM> was not found.*process\.log"):
+    said = r"(?s)cp2k ended with status 1.*for element <AM> was not found.*process\.log"
+    with pytest.raises(CalculationError, match=said):
         compute(build_request(multiplicity=2, **COARSE), Atoms("Am"), directory=tmp_path)
 
 
@@ -172,6 +175,7 @@ def test_an_scf_that_no_help_brings_to_an_end_is_told(tmp_path: Path) -> None:
 def test_a_slab_starts_from_a_rough_density_without_the_correction(tmp_path: Path) -> None:
     calculator = build_calculator(tmp_path, outputs=[RECORDED / "water" / "cp2k.out"])
     slab = bcc100("Li", (1, 1, 3), a=3.44, vacuum=6)
+    slab.info.clear()
     slab.pbc = (True, True, False)
     slab.calc = calculator
     slab.get_potential_energy()
