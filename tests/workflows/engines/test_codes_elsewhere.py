@@ -28,7 +28,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         "pseudo_directory": str(PSEUDO),
         "pseudopotentials": {element: f"{element}.pbe-kjpaw.UPF" for element in "HO"},
     },
-    "cp2k": {"basis": "DZVP-MOLOPT-SR-GTH"},
+    "cp2k": {"basis": "DZVP-MOLOPT-SR-GTH", "density_cutoff_Ry": 300.0, "poisson_solver": "MT"},
 }
 
 
