@@ -85,6 +85,7 @@ def test_hydrogen_relaxes_and_binds_as_published_for_the_functional(tmp_path: Pa
     assert atom.method == pair.method
 
 
+@pytest.mark.slow
 @needs_cp2k
 def test_ions_bind_too_strongly_by_what_the_basis_lacks(tmp_path: Path) -> None:
     """Open boundaries: no diffuse functions on the anion, so 0.55 eV more than the −7.88 eV of a grid."""
