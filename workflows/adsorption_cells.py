@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from structures.box import find_box_lengths, put_in_box
+from structures.box import GRID_MULTIPLE, find_box_lengths, put_in_box
 from structures.errors import InputError
 from structures.species import Species
 from workflows.configuration.adsorption_sections import SubstrateSection
@@ -17,6 +17,7 @@ from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 
 K_POINT_LENGTH_A = 20.0  # divisions times the length of the lattice vector, at least
 SLAB_SMEARING_EV = 0.1
+_EDGE_STEP_A = 0.5  # so that geometries a little apart share one box
 SMALLEST_VACUUM_A = 5.0  # the dipole layer lies at the edge of the cell
 
 
@@ -95,7 +96,21 @@ def find_box(
             f"least 1 Å left. Set it, e.g. geometry.vacuum_A: {config.checks.box_A + 3:g}."
         )
     molecules = [one.atoms for one in species.values() if not one.atoms.pbc.any()]
+    if "poisson_solver" in settings:
+        lengths_A = find_box_lengths(molecules, vacuum_A=vacuum_A, spacing_A=_EDGE_STEP_A / GRID_MULTIPLE)
+        return np.diag(widen_for_solver(lengths_A, solver=settings["poisson_solver"], vacuum_A=vacuum_A))
     return np.diag(find_box_lengths(molecules, vacuum_A=vacuum_A, spacing_A=settings["spacing_A"]))
+
+
+def widen_for_solver(lengths_A: NDArray[np.float64], *, solver: str, vacuum_A: float) -> NDArray[np.float64]:
+    """Edges of an open box that a Poisson solver of CP2K needs, shape (3,), in Å.
+
+    WAVELET, which is taken where none is named, knows cubes alone. MT and ANALYTIC need edges twice as long as the
+    density: it is taken to end half-way to the walls of the box that is given.
+    """
+    if solver in ("auto", "WAVELET"):
+        return np.full(3, float(lengths_A.max()))
+    return 2 * (lengths_A - vacuum_A)
 
 
 def find_relaxation_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,10 +134,10 @@ def find_slab_settings(
     Raises:
         InputError: if the code knows no periodic cells.
     """
-    if "mode" not in settings:
+    if "k_points" not in settings:
         raise InputError(
             f"calculator.name is {config.calculator.name}, which knows no periodic cells, but {name} is a slab. Set "
-            "calculator.name: gpaw, or take a cluster."
+            "calculator.name: gpaw or cp2k, or take a cluster."
         )
     host = name.rsplit(ON, maxsplit=1)[-1]
     section = config.substrates.get(host, SubstrateSection())
@@ -152,7 +167,10 @@ def list_open_checks(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any
             change = f"basis {checks.basis} in place of {settings['basis']}"
             return [Variant("basis", change, {"basis": checks.basis})], ["quadrature"]
         return [], ["basis", "quadrature"]
-    if checks.grid_factor > 1:
+    if "density_cutoff_Ry" in settings:
+        cutoffs, unchecked = list_cutoff_checks(checks.grid_factor, settings=settings)
+        variants += cutoffs
+    elif checks.grid_factor > 1:
         worse = round(settings["spacing_A"] * checks.grid_factor, 4)
         variants.append(Variant("grid", f"grid spacing about {worse:g} Å", {"spacing_A": worse}))
     else:
@@ -162,9 +180,26 @@ def list_open_checks(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any
         variants.append(Variant("box", change, less_vacuum_A=checks.box_A))
     else:
         unchecked.append("box")
-    if settings["mode"] == "lcao":
-        unchecked.append("basis")
-    return variants, unchecked
+    bases, open_basis = list_basis_checks(config, settings=settings)
+    return [*variants, *bases], [*unchecked, *open_basis]
+
+
+def list_cutoff_checks(factor: float, *, settings: Mapping[str, Any]) -> tuple[list[Variant], list[str]]:
+    """A lower cut-off of the density of CP2K, as a coarser grid by that factor has it."""
+    if factor <= 1:
+        return [], ["cut-off"]
+    worse = round(settings["density_cutoff_Ry"] / factor**2, 1)
+    return [Variant("cut-off", f"density cut-off {worse:g} Ry", {"density_cutoff_Ry": worse})], []
+
+
+def list_basis_checks(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) -> tuple[list[Variant], list[str]]:
+    """Another basis of CP2K, if one is named; whether the basis is left unchecked."""
+    other = config.checks.basis
+    if "density_cutoff_Ry" not in settings:
+        return [], ["basis"] if settings["mode"] == "lcao" else []
+    if other is None or not other.endswith("-GTH") or other == settings["basis"]:
+        return [], ["basis"]
+    return [Variant("basis", f"basis {other} in place of {settings['basis']}", {"basis": other})], []
 
 
 def list_slab_checks(
@@ -173,7 +208,10 @@ def list_slab_checks(
     """What is computed to estimate the numerical error of slabs, and which parameters are left unchecked."""
     checks, variants, unchecked = config.checks, list[Variant](), ["layers", "lateral size"]
     factor = checks.grid_factor
-    if factor > 1 and settings["mode"] == "pw":
+    if "density_cutoff_Ry" in settings:
+        cutoffs, open_cutoff = list_cutoff_checks(factor, settings=settings)
+        variants, unchecked = [*variants, *cutoffs], [*unchecked, *open_cutoff]
+    elif factor > 1 and settings["mode"] == "pw":
         worse = round(settings["cutoff_eV"] / factor**2, 1)
         variants.append(Variant("cut-off", f"plane waves up to {worse:g} eV", {"cutoff_eV": worse}))
     elif factor > 1:
@@ -193,6 +231,5 @@ def list_slab_checks(
         variants.append(Variant("k-points", f"{denser[0]} x {denser[1]} k-points", {"k_points": denser}))
     else:
         unchecked.append("k-points")
-    if settings["mode"] == "lcao":
-        unchecked.append("basis")
-    return variants, unchecked
+    bases, open_basis = list_basis_checks(config, settings=settings)
+    return [*variants, *bases], [*unchecked, *open_basis]

@@ -53,7 +53,10 @@ def write_all_inputs(
         cell = find_cell(config, slabs=slabs, species=species)
         changes = dict(overrides)
         if slabs:
-            changes = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species) | changes
+            own = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species)
+            if "smearing_eV" in overrides:
+                own.pop("smearing", None)  # the kind goes with the width
+            changes = own | changes
         spec = build_electronic_spec(code, protocol=protocol, overrides=changes)
         names = []
         for name in reaction.coefficients:
@@ -90,11 +93,15 @@ def find_cell(config: TfsiAdsorptionConfig, *, slabs: list[str], species: Mappin
 def find_slab_changes(
     config: TfsiAdsorptionConfig, *, code: str, protocol: str, name: str, species: Mapping[str, Species]
 ) -> dict[str, Any]:
-    """k-points of a slab, unless the protocol is a paper's, which says them itself."""
+    """k-points and smearing of a slab, unless the protocol is a paper's, which says them itself."""
     if protocol in find_method(code).papers:
         return {}
-    settings = {"mode": "pw", "smearing_eV": 0.0}
-    return {"k_points": find_slab_settings(config, name=name, settings=settings, species=species)["k_points"]}
+    settings = {"mode": "pw", "k_points": (1, 1, 1), "smearing_eV": 0.0}
+    has_kinds = "smearing" in find_method(code).settings.model_fields
+    return {
+        **find_slab_settings(config, name=name, settings=settings, species=species),
+        **({"smearing": "fermi-dirac"} if has_kinds else {}),
+    }
 
 
 def prepare(one: Species, *, in_slab: bool) -> Species:

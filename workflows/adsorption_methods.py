@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.reaction_energy import ReactionEnergy
 from workflows.adsorption_sums import FoundEnergies
+from workflows.calculators.cp2k_installation import POTENTIAL
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 
 
@@ -38,6 +39,14 @@ def describe_code(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) 
             "Å from its walls; the monopole, dipole and quadrupole of the density were taken out of the Poisson "
             "equation and added back in closed form."
         )
+    elif config.calculator.name == "cp2k":
+        solver = "WAVELET" if settings["poisson_solver"] == "auto" else settings["poisson_solver"]
+        how = (
+            f"Energies were computed with Gaussian basis sets ({settings['basis']}), {POTENTIAL} pseudopotentials and "
+            f"plane waves for the density up to {settings['density_cutoff_Ry']:g} Ry as implemented in CP2K. All "
+            f"molecules were put in the middle of one box, at least {config.geometry.vacuum_A:g} Å from its walls, "
+            f"with open boundaries ({solver} Poisson solver)."
+        )
     else:
         how = f"Energies were computed with Gaussian basis sets ({settings['basis']}) as implemented in PySCF."
     dispersion = {"none": "No dispersion correction was added", "d3zero": "D3 dispersion with zero damping was added"}
@@ -61,7 +70,7 @@ def describe_slabs(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any],
     """How slabs were computed."""
     step = next(step for steps in found.steps for step in steps if step.kind == "adsorption")
     own = {**settings, **step.settings}
-    expansion = f"plane waves up to {own['cutoff_eV']:g} eV" if own["mode"] == "pw" else "atomic orbitals"
+    expansion = f"plane waves up to {own['cutoff_eV']:g} eV" if own.get("mode") == "pw" else "atomic orbitals"
     divisions = " x ".join(str(number) for number in own["k_points"][:2])
     relaxed = ", relaxed with their lower planes fixed," if config.geometry.relax else ""
     slabs = [
@@ -71,6 +80,7 @@ def describe_slabs(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any],
         f"Slabs{relaxed} were {'; '.join(slabs)}. Their energies, and those of molecules that lie on them, were "
         f"computed in {expansion} with {divisions} k-points ({step.terms[0].name}) that include Γ, a Fermi-Dirac width "
         f"of {own['smearing_eV']:g} eV and a dipole correction along the normal, all in one cell."
+        + (" Energies have −TS of the smearing in them." if config.calculator.name == "cp2k" else "")
     )
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from ase.units import Bohr
 
+from structures.errors import InputError
 from structures.species import ELECTRON, Species
 from workflows.adsorption_cells import find_relaxation_settings
 from workflows.adsorption_poses import SCREENING_SETTINGS, count_full
@@ -19,6 +21,7 @@ from workflows.calculators.electronic import (
     check_method_installed,
 )
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from workflows.engines.electronic_process import check_ranks
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.local import build_executor, count_usable_cores
 from workflows.plan import show_duration
@@ -27,6 +30,9 @@ from workflows.preflight import check_resources
 # Rough, from single runs on one core: s for each grid point and pair of occupied states; s for each electron cubed.
 _S_PER_POINT_AND_PAIR = {"fd": 2.0e-7, "pw": 1.2e-7, "lcao": 0.3e-7}
 _S_PER_CUBED_ELECTRON = {"def2-svpd": 1.8e-4, "def2-tzvpd": 6e-4, "def2-qzvpd": 4e-3}
+# CP2K, an iteration: a million points of the density's grid, an atom's Gaussians on it, the matrix of 64 atoms.
+_S_PER_MEGA_POINT, _S_PER_ATOM, _S_PER_MATRIX, _ATOMS_OF_MATRIX = 1.0, 0.05, 1.5, 64
+_ITERATIONS_OF_MOLECULE, _ITERATIONS_OF_SLAB = 17, 30  # a slab's with those of the rough density
 _START_S = 5.0
 _STEPS_OF_RELAXATION, _SHARE_OF_A_STEP = 25, 0.6
 _S_PER_HOUR = 3600.0
@@ -112,6 +118,7 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     check_method_installed(section.name)
     spec = build_electronic_spec(section.name, protocol=section.protocol, overrides=section.overrides)
     settings = dict(spec.overrides)
+    check_code(config)
     species = build_all_species(config)
     steps = list_all_steps(config, settings=settings, species=species)
     energies = list_energies(steps)
@@ -149,6 +156,28 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         warnings=tuple(f"the error from the {name} is not estimated" for name in unchecked),
         details={"electrons": {name: one.n_electrons for name, one in species.items()}},
     )
+
+
+def check_code(config: TfsiAdsorptionConfig) -> None:
+    """Check that the code runs on the ranks asked for and gives what else is asked for.
+
+    Raises:
+        InputError: names what it does not do, and the code that does.
+    """
+    code = config.calculator.name
+    check_ranks(code, ranks=config.resources.ranks)
+    if code != "cp2k":
+        return
+    if config.analyses:
+        raise InputError(
+            f"analyses is {', '.join(config.analyses)}, which calculator cp2k does not give here. Leave it out, or set "
+            "calculator.name: gpaw."
+        )
+    if config.electron.energy_eV is None:
+        raise InputError(
+            "electron.reference is fermi-level, which calculator cp2k does not give here. Set work-function with "
+            "electron.work_function_eV, or calculator.name: gpaw."
+        )
 
 
 def check_electron(config: TfsiAdsorptionConfig, *, species: Mapping[str, Species]) -> None:
@@ -203,7 +232,8 @@ def _check_resources(config: TfsiAdsorptionConfig, *, energies: Mapping[str, Wan
 def _find_telling(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that matter in this mode."""
     of_mode = {"lcao": ("spacing_A", "basis"), "fd": ("spacing_A",), "pw": ("cutoff_eV",)}
-    names = ("xc", "mode", *of_mode.get(str(settings.get("mode")), ("basis",)), "dispersion")
+    others = ("basis", "density_cutoff_Ry")
+    names = ("xc", "mode", *of_mode.get(str(settings.get("mode")), others), "dispersion")
     return {name: settings[name] for name in names if name in settings}
 
 
@@ -221,9 +251,22 @@ def _estimate_search_s(
 
 
 def _estimate_s(one: Species, *, settings: Mapping[str, Any]) -> float:
+    if "density_cutoff_Ry" in settings:
+        return _estimate_cp2k_s(one, settings=settings)
     if "mode" not in settings:
         return float(one.n_electrons**3 * _S_PER_CUBED_ELECTRON.get(str(settings["basis"]), 6e-4))
     n_points = float(one.atoms.cell.volume) / settings["spacing_A"] ** 3
     n_pairs = max(1.0, (one.n_electrons / 3) ** 2)  # two thirds are core electrons, or paired
     n_k = max(1.0, float(np.prod(settings["k_points"])) / 2)  # time reversal
     return _START_S + float(n_points * n_pairs * n_k * _S_PER_POINT_AND_PAIR[str(settings["mode"])])
+
+
+def _estimate_cp2k_s(one: Species, *, settings: Mapping[str, Any]) -> float:
+    """Rough time of CP2K: grids of the density, of which there are more with the cut-off, and Gaussians on them."""
+    spacing_A = np.pi / np.sqrt(settings["density_cutoff_Ry"]) * Bohr
+    mega_points = float(one.atoms.cell.volume) / spacing_A**3 / 1e6
+    n_k = max(1.0, float(np.prod(settings["k_points"])) / 2)
+    matrices_s = n_k * _S_PER_MATRIX * (len(one.atoms) / _ATOMS_OF_MATRIX) ** 3
+    per_iteration_s = mega_points * _S_PER_MEGA_POINT + len(one.atoms) * _S_PER_ATOM + matrices_s
+    n_iterations = _ITERATIONS_OF_SLAB if settings["smearing_eV"] else _ITERATIONS_OF_MOLECULE
+    return _START_S + float(n_iterations * per_iteration_s)

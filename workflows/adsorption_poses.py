@@ -28,6 +28,7 @@ from workflows.jobs.store import Failed, Finished
 SCREENING_SETTINGS: dict[str, dict[str, Any]] = {
     "gpaw": {"mode": "lcao", "basis": "szp(dzp)", "spacing_A": 0.25},
     "pyscf": {"basis": "def2-svp", "grid_level": 2},
+    "cp2k": {"basis": "SZV-MOLOPT-SR-GTH", "density_cutoff_Ry": 300.0, "scf_tolerance": 1e-5},
 }
 
 

@@ -83,7 +83,7 @@ def check_moments_possible(code: str, *, species: Mapping[str, Species]) -> None
     """
     for name, one in species.items():
         both = any(min(moments) < 0 < max(moments) for moments in one.starting_moments.values())
-        if both and code != "gpaw":
+        if both and code not in ("gpaw", "cp2k"):
             raise InputError(
                 f"{name} has antiparallel spins, which calculator {code} cannot start from here. Set calculator.name: "
                 "gpaw, or take a species with parallel spins."

@@ -113,13 +113,13 @@ def _calculators() -> Iterator[Finding]:
 
 
 def _electronic_methods() -> Iterator[Finding]:
-    from workflows.calculators.electronic import ELECTRONIC_METHODS, EXTRA
+    from workflows.calculators.electronic import ELECTRONIC_METHODS
 
     for name, method in ELECTRONIC_METHODS.items():
-        missing = method.missing_modules()
+        missing = method.list_missing()
         if missing:
             detail = f"needs {', '.join(missing)}; {method.summary}"
-            yield Finding("Calculators", name, "absent", detail, install_command(extra=EXTRA))
+            yield Finding("Calculators", name, "absent", detail, method.install)
         else:
             yield Finding("Calculators", name, "ok", f"{method.summary}; protocols: {', '.join(method.protocols)}")
 

@@ -43,7 +43,11 @@ _BY_CALCULATOR = {
     "chgnet": ("deng2023",),
 }
 
-_BY_CODE = {"gpaw": ("mortensen2024",), "pyscf": ("sun2020",)}
+_BY_CODE = {
+    "gpaw": ("mortensen2024",),
+    "pyscf": ("sun2020",),
+    "cp2k": ("kuhne2020", "vandevondele2007", "goedecker1996"),
+}
 
 # Key → authors, title, journal, volume, pages, year, DOI.
 _WORKS = {
@@ -172,6 +176,36 @@ _WORKS = {
         "024109",
         "2020",
         "10.1063/5.0006074",
+    ),
+    "kuhne2020": (
+        'K{\\"u}hne, Thomas D. and Iannuzzi, Marcella and Del Ben, Mauro and others',
+        (
+            "CP2K: An electronic structure and molecular dynamics software package - Quickstep: Efficient and accurate "
+            "electronic structure calculations"
+        ),
+        "The Journal of Chemical Physics",
+        "152",
+        "194103",
+        "2020",
+        "10.1063/5.0007045",
+    ),
+    "vandevondele2007": (
+        'VandeVondele, Joost and Hutter, J{\\"u}rg',
+        "Gaussian basis sets for accurate calculations on molecular systems in gas and condensed phases",
+        "The Journal of Chemical Physics",
+        "127",
+        "114105",
+        "2007",
+        "10.1063/1.2770708",
+    ),
+    "goedecker1996": (
+        "Goedecker, S. and Teter, M. and Hutter, J.",
+        "Separable dual-space Gaussian pseudopotentials",
+        "Physical Review B",
+        "54",
+        "1703--1710",
+        "1996",
+        "10.1103/PhysRevB.54.1703",
     ),
     "grimme2010": (
         "Grimme, Stefan and Antony, Jens and Ehrlich, Stephan and Krieg, Helge",

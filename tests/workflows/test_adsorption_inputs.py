@@ -69,3 +69,26 @@ def test_folders_have_names_that_every_file_system_takes() -> None:
     assert name_folder("TFSI-", host="") == "TFSIminus"
     assert name_folder("TFSI-@CoPc", host="") == "TFSI--on-CoPc"
     assert name_folder("CO", host="Cu(111)") == "CO-in-the-cell-of-Cu_111_"
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "told"),
+    [
+        ("vasp", "INCAR", ["ISMEAR = -1", "SIGMA = 0.1"]),
+        ("espresso", "espresso.pwi", ["fermi-dirac", "degauss"]),
+        ("cp2k", "cp2k.inp", ["METHOD FERMI_DIRAC", "ELECTRONIC_TEMPERATURE [K] 1160.45", "ADDED_MOS"]),
+    ],
+)
+def test_slabs_have_the_smearing_that_the_flow_gives_them(
+    code: str, file: str, told: list[str], tmp_path: Path
+) -> None:
+    for folder in write(tmp_path / "in", code=code, **COPPER):
+        text = " ".join((tmp_path / "in" / folder / file).read_text().split())
+        assert all(words in text for words in told)
+
+
+def test_a_papers_protocol_says_its_own_smearing(tmp_path: Path) -> None:
+    write(tmp_path / "in", protocol="zhen-2025", **COPPER)
+    text = " ".join((tmp_path / "in" / "Cu_111_" / "INCAR").read_text().split())
+    assert "ISMEAR = 0" in text
+    assert "SIGMA = 0.05" in text

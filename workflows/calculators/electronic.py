@@ -1,6 +1,7 @@
 """Methods with electrons: codes, their settings, and the protocols that fill them in."""
 
 import difflib
+import shutil
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from structures.errors import InputError, SetupError
+from workflows.calculators import cp2k_installation
 from workflows.calculators.spec import CalculatorSpec
 from workflows.calculators.written_settings import (
     PROTOCOLS,
@@ -63,6 +65,7 @@ class ElectronicMethod:
         settings: model of its settings.
         protocols: what each protocol sets.
         modules: Python modules it needs.
+        programs: of which it needs one.
         is_periodic: whether it can do cells with periodic directions.
         papers: what the method sections of papers set; named as protocols are.
         writes_inputs_only: whether the code runs elsewhere, on inputs that are written here.
@@ -75,11 +78,18 @@ class ElectronicMethod:
     modules: tuple[str, ...]
     is_periodic: bool
     papers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    programs: tuple[str, ...] = ()
     writes_inputs_only: bool = False
 
-    def missing_modules(self) -> list[str]:
-        """The modules it needs that are not installed here."""
-        return find_missing_modules(self.modules)
+    def list_missing(self) -> list[str]:
+        """What it needs that is not installed here: modules, or a program."""
+        has_program = not self.programs or any(shutil.which(name) for name in self.programs)
+        return [*find_missing_modules(self.modules), *([] if has_program else self.programs[:1])]
+
+    @property
+    def install(self) -> str:
+        """How to install what it needs."""
+        return cp2k_installation.INSTALL if self.programs else install_command(extra=EXTRA)
 
 
 ELECTRONIC_METHODS: dict[str, ElectronicMethod] = {
@@ -130,12 +140,12 @@ ELECTRONIC_METHODS: dict[str, ElectronicMethod] = {
         ),
         ElectronicMethod(
             name="cp2k",
-            summary="inputs of CP2K, which runs elsewhere: Gaussians and plane waves",
+            summary="density functional theory in Gaussians and plane waves (CP2K, if installed), or its inputs",
             settings=Cp2kSettings,
             protocols=PROTOCOLS["cp2k"],
             modules=(),
             is_periodic=True,
-            writes_inputs_only=True,
+            programs=cp2k_installation.PROGRAMS,
         ),
     )
 }
@@ -210,6 +220,9 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str])
     settings = spec.overrides
     if find_method(spec.name).writes_inputs_only:
         return  # its data lie where it runs
+    if spec.name == "cp2k":
+        cp2k_installation.check_data(elements, basis=settings["basis"])
+        return
     if spec.name == "pyscf":
         from pyscf.gto.basis import load
         from pyscf.lib.exceptions import BasisNotFoundError
@@ -244,8 +257,8 @@ def check_method_installed(name: str) -> None:
     if find_method(name).writes_inputs_only:
         here = ", ".join(other for other, method in ELECTRONIC_METHODS.items() if not method.writes_inputs_only)
         raise SetupError(f"calculator {name} does not run here, only its inputs are written. Choose one of {here}.")
-    missing = find_method(name).missing_modules()
+    missing = find_method(name).list_missing()
     if missing:
         raise SetupError(
-            f"calculator {name} needs {', '.join(missing)}, not installed here: {install_command(extra=EXTRA)}"
+            f"calculator {name} needs {', '.join(missing)}, not installed here: {find_method(name).install}"
         )

@@ -80,8 +80,10 @@ class Cp2kSettings(WrittenSettings):
     )
     smearing_eV: float = Field(default=0.0, ge=0, le=0.5, description="Fermi-Dirac width; 0: gapped, solved by OT")
     scf_tolerance: float = Field(default=1e-6, gt=0, le=1e-3, description="of the SCF (EPS_SCF)")
-    poisson_solver: Literal["MT", "WAVELET", "ANALYTIC"] = Field(
-        default="MT", description="of molecules: Martyna-Tuckerman (cell twice as long as the density), or another"
+    poisson_solver: Literal["auto", "MT", "WAVELET", "ANALYTIC"] = Field(
+        default="auto",
+        description="of molecules: WAVELET (cubes alone), or Martyna-Tuckerman (cell twice as long as the density); "
+        "auto: the first in a cube, else the other",
     )
 
 
@@ -98,7 +100,7 @@ PROTOCOLS: Mapping[str, Mapping[Literal["fast", "moderate", "precise"], Mapping[
             "precise": {"cutoff_eV": 1090.0, "energy_tolerance_eV": 1e-6, "force_tolerance_eV_per_A": 0.01},
         },
         "cp2k": {
-            "fast": {"basis": "SZV-MOLOPT-SR-GTH", "density_cutoff_Ry": 300.0, "scf_tolerance": 1e-5},
+            "fast": {"density_cutoff_Ry": 400.0, "scf_tolerance": 1e-5},
             "moderate": {"density_cutoff_Ry": 500.0},
             "precise": {"density_cutoff_Ry": 800.0, "scf_tolerance": 1e-7, "force_tolerance_eV_per_A": 0.01},
         },

@@ -52,8 +52,10 @@ class SpeciesSection(ConfigModel):
 class ElectronicCalculatorSection(ConfigModel):
     """What gives the energies."""
 
-    name: Literal["gpaw", "pyscf"] = Field(
-        default="gpaw", description="gpaw: PAW on a grid, in plane waves or orbitals; pyscf: Gaussian basis sets"
+    name: Literal["gpaw", "pyscf", "cp2k"] = Field(
+        default="gpaw",
+        description="gpaw: PAW on a grid, in plane waves or orbitals; pyscf: Gaussian basis sets; cp2k: Gaussians and "
+        "plane waves, where CP2K is installed",
     )
     protocol: Protocol = Field(
         default="moderate", description="fast: a first look; moderate: numbers; precise: the same, finer"
@@ -78,13 +80,15 @@ class ChecksSection(ConfigModel):
     """How the numerical error is estimated: each parameter is made worse in turn, and the answer computed again."""
 
     grid_factor: Annotated[float, Field(ge=1, le=2)] = Field(
-        default=1.1, description="coarser grid, fewer plane waves by its square (gpaw); 1: not checked"
+        default=1.1, description="coarser grid, fewer plane waves by its square (gpaw, cp2k); 1: not checked"
     )
     box_A: Annotated[float, Field(ge=0, le=10)] = Field(
-        default=1.0, description="less vacuum on each side (gpaw); 0: not checked"
+        default=1.0, description="less vacuum on each side (gpaw, cp2k); 0: not checked"
     )
     k_points: bool = Field(default=True, description="one division more along both axes of a slab")
-    basis: str | None = Field(default="def2-svpd", description="smaller basis (pyscf); null: not checked")
+    basis: str | None = Field(
+        default="def2-svpd", description="smaller basis (pyscf, or one of cp2k's own); null: not checked"
+    )
 
 
 class ElectronSection(ConfigModel):

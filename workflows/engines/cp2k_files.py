@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from ase import Atoms
@@ -10,6 +11,7 @@ from ase.units import Bohr, Hartree
 
 from workflows.calculators.written_settings import Cp2kSettings
 from workflows.engines.cp2k_sections import (
+    UNATTENDED,
     Section,
     build_dft,
     build_motion,
@@ -37,6 +39,8 @@ INPUT_FILE = "cp2k.inp"
 OUTPUT_FILE = "cp2k.out"
 FILES = (INPUT_FILE, README_FILE)
 _PROJECT = "cp2k"
+_RUN_TYPES = {"energy": "ENERGY", "forces": "ENERGY_FORCE", "relax": "GEO_OPT"}
+RESTART_FILES = (f"{_PROJECT}-RESTART.wfn", f"{_PROJECT}-RESTART.kp")
 _NUMBER = r"-?\d+\.\d+(?:[EeD][+-]?\d+)?"
 
 
@@ -68,6 +72,53 @@ def write_inputs(
     Raises:
         InputError: if cell, spin, a constraint, a shell or a basis cannot be written.
     """
+    text = build_input(
+        atoms,
+        charge=charge,
+        multiplicity=multiplicity,
+        settings=settings,
+        run="relax" if relax else "forces",
+        moments=moments,
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / INPUT_FILE).write_text(text, encoding="utf-8")
+    boundary = find_boundary(atoms, settings=settings)
+    (directory / README_FILE).write_text(_describe(boundary), encoding="utf-8")
+    keep_request(
+        directory, code="cp2k", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax
+    )
+    return [directory / name for name in FILES]
+
+
+def build_input(
+    atoms: Atoms,
+    *,
+    charge: int,
+    multiplicity: int,
+    settings: Cp2kSettings,
+    run: Literal["energy", "forces", "relax"],
+    moments: Sequence[float] | None = None,
+    stage: int = UNATTENDED,
+    is_restart: bool = False,
+    is_first: bool = False,
+) -> str:
+    """The input of CP2K.
+
+    Args:
+        atoms: in a cell, as for `write_inputs`.
+        charge: in e.
+        multiplicity: 2 S + 1.
+        settings: of CP2K.
+        run: the energy alone, with forces, or a relaxation.
+        moments: start moments of the atoms, in μB, or None.
+        stage: how much help the SCF gets (`SCF_HELP`), 0 for none.
+        is_restart: whether it starts from the wave function of an earlier run.
+        is_first: roughly and without a slab's dipole correction, for another run to start from. CP2K refuses the
+            correction where a density in the making is not small in the vacuum.
+
+    Raises:
+        InputError: if cell, spin, a constraint, a shell or a basis cannot be written.
+    """
     boundary = find_boundary(atoms, settings=settings)
     check_spin(atoms, charge=charge, multiplicity=multiplicity, moments=moments)
     check_basis(atoms, settings=settings)
@@ -76,7 +127,7 @@ def write_inputs(
     start = find_start_moments(atoms, multiplicity=multiplicity, moments=moments)
     labels = label_atoms(atoms, moments=moments)
     root: Section = {
-        "GLOBAL": {"PROJECT": _PROJECT, "RUN_TYPE": "GEO_OPT" if relax else "ENERGY_FORCE", "PRINT_LEVEL": "MEDIUM"},
+        "GLOBAL": {"PROJECT": _PROJECT, "RUN_TYPE": _RUN_TYPES[run], "PRINT_LEVEL": "MEDIUM"},
         "FORCE_EVAL": {
             "METHOD": "QUICKSTEP",
             "DFT": build_dft(
@@ -86,19 +137,16 @@ def write_inputs(
                 is_polarised=start is not None,
                 settings=settings,
                 periodic=periodic,
+                stage=stage,
+                is_restart=is_restart,
+                is_first=is_first,
             ),
             "SUBSYS": build_subsystem(atoms, labels=labels, moments=moments, settings=settings, periodic=periodic),
             "PRINT": {"FORCES ON": {}},
         },
-        **({"MOTION": build_motion(fixed, settings=settings)} if relax else {}),
+        **({"MOTION": build_motion(fixed, settings=settings)} if run == "relax" else {}),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / INPUT_FILE).write_text("\n".join(render(root)) + "\n", encoding="utf-8")
-    (directory / README_FILE).write_text(_describe(boundary), encoding="utf-8")
-    keep_request(
-        directory, code="cp2k", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax
-    )
-    return [directory / name for name in FILES]
+    return "\n".join(render(root)) + "\n"
 
 
 def _describe(boundary: Boundary) -> str:
@@ -107,6 +155,12 @@ def _describe(boundary: Boundary) -> str:
         lines.append(
             "MT and ANALYTIC need a cell twice as long as the density of the molecule, WAVELET a density that is zero "
             "at the walls of an orthorhombic cell."
+        )
+    if boundary == "slab":
+        lines.append(
+            "If CP2K stops because the dipole correction needs more vacuum, there is noise in a density that is not "
+            "converged: run it first with SURFACE_DIPOLE_CORRECTION F and EPS_SCF 1e-3, then as "
+            "it is with SCF_GUESS RESTART."
         )
     return "\n".join(lines) + "\n"
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 from ase.units import Bohr, Hartree, kB
 
 from structures.errors import InputError
+from workflows.calculators.cp2k_installation import POTENTIAL
 from workflows.calculators.written_settings import Cp2kSettings
 from workflows.engines.written_inputs import Boundary, find_hubbard_shell
 
@@ -18,7 +20,15 @@ _FUNCTIONALS: dict[str, dict[str, Any]] = {
     "revPBE": {"PBE": {"PARAMETRIZATION": "REVPBE"}},
     "RPBE": {"GGA_X_RPBE": {}, "GGA_C_PBE": {}},
 }
-_MAX_SCF, _INNER_SCF, _OUTER_SCF = 200, 25, 20
+_INNER_SCF, _OUTER_SCF = 40, 10
+SCF_HELP: tuple[tuple[str, str, float, int], ...] = (
+    # what it is called, minimiser of the orbital transformation, and where there is none: mixing fraction, iterations
+    ("", "", 0.4, 100),
+    ("orbital transformation with line searches, or slow density mixing (0.1)", "CG", 0.1, 300),
+    ("diagonalisation with slow density mixing (0.03), 400 iterations", "", 0.03, 400),
+)
+UNATTENDED = 1  # the help that an SCF has from the start where nobody is there to give it
+_FIRST_TOLERANCE = 1e-3
 _ANY_STEP_BOHR = 1.0  # forces alone end a relaxation, as in the other codes
 _DISPERSION_RADIUS_A = 50.2  # as VASP's default
 _ADDED_SHARE = 0.2  # empty orbitals to occupied ones, where there is smearing
@@ -39,9 +49,18 @@ def render(section: Mapping[str, Any], *, depth: int = 0) -> list[str]:
 
 
 def build_dft(
-    atoms: Atoms, *, charge: int, multiplicity: int, is_polarised: bool, settings: Cp2kSettings, periodic: str
+    atoms: Atoms,
+    *,
+    charge: int,
+    multiplicity: int,
+    is_polarised: bool,
+    settings: Cp2kSettings,
+    periodic: str,
+    stage: int = UNATTENDED,
+    is_restart: bool = False,
+    is_first: bool = False,
 ) -> Section:
-    """The section DFT."""
+    """The section DFT; stage, is_restart and is_first as in `cp2k_files.build_input`."""
     is_gamma = tuple(settings.k_points) == (1, 1, 1)
     section: Section = {
         "BASIS_SET_FILE_NAME": "BASIS_MOLOPT",
@@ -57,12 +76,19 @@ def build_dft(
         "QS": {"METHOD": "GPW", "EPS_DEFAULT": 1e-12},
         "POISSON": {
             "PERIODIC": periodic,
-            "POISSON_SOLVER": {"NONE": settings.poisson_solver, "XY": "ANALYTIC", "XYZ": "PERIODIC"}[periodic],
+            "POISSON_SOLVER": {"NONE": find_open_solver(atoms, settings=settings), "XY": "ANALYTIC", "XYZ": "PERIODIC"}[
+                periodic
+            ],
         },
-        "SCF": _build_scf(atoms, settings=settings, is_gamma=is_gamma),
+        "SCF": _build_scf(atoms, settings=settings, is_gamma=is_gamma, stage=stage),
         "XC": _build_functional(settings),
+        "PRINT": {"HIRSHFELD ON": {"SHAPE_FUNCTION": "DENSITY"}},
     }
-    if periodic == "XYZ" and not atoms.pbc.all():
+    if is_restart:
+        section["SCF"]["SCF_GUESS"] = "RESTART"
+    if is_first:
+        section["SCF"]["EPS_SCF"] = max(_FIRST_TOLERANCE, settings.scf_tolerance)
+    elif periodic == "XYZ" and not atoms.pbc.all():
         section = {"SURFACE_DIPOLE_CORRECTION": "T", "SURF_DIP_DIR": "Z"} | section
     if not is_gamma:
         section["KPOINTS"] = {"SCHEME": _describe_k_points(settings.k_points), "FULL_GRID": "F"}
@@ -76,6 +102,21 @@ def find_periodic(boundary: Boundary, *, charge: int, settings: Cp2kSettings) ->
     return "XY" if boundary == "slab" and (charge or not settings.dipole_correction) else "XYZ"
 
 
+def find_open_solver(atoms: Atoms, *, settings: Cp2kSettings) -> str:
+    """Poisson solver of a molecule.
+
+    Raises:
+        InputError: if it is WAVELET and the cell is no cube.
+    """
+    is_cube = bool(np.allclose(atoms.cell.array, np.eye(3) * atoms.cell.array[0, 0], atol=1e-6))
+    if settings.poisson_solver == "WAVELET" and not is_cube and not atoms.pbc.any():
+        edges = " x ".join(f"{length:g}" for length in atoms.cell.lengths())
+        raise InputError(f"poisson_solver is WAVELET, needs a cube, the cell is {edges} Å. Set poisson_solver: MT.")
+    if settings.poisson_solver == "auto":
+        return "WAVELET" if is_cube else "MT"
+    return settings.poisson_solver
+
+
 def _describe_k_points(k_points: Sequence[int]) -> str:
     """A Γ-centred grid: CP2K's own leaves Γ out where a number is even, so it is shifted by half a step there."""
     shifts = [0.0 if number % 2 else 0.5 / number for number in k_points]
@@ -83,19 +124,20 @@ def _describe_k_points(k_points: Sequence[int]) -> str:
     return f"MACDONALD {numbers} {' '.join(f'{shift:.10g}' for shift in shifts)}"
 
 
-def _build_scf(atoms: Atoms, *, settings: Cp2kSettings, is_gamma: bool) -> Section:
-    """Orbital transformation for gapped systems at Γ; diagonalisation where there are k-points or smearing."""
+def _build_scf(atoms: Atoms, *, settings: Cp2kSettings, is_gamma: bool, stage: int) -> Section:
+    """Diagonalisation, or the orbital transformation for gapped systems at Γ if the stage of help has one."""
     scf: Section = {"EPS_SCF": settings.scf_tolerance, "SCF_GUESS": "ATOMIC"}
-    if is_gamma and not settings.smearing_eV:
+    _, minimiser, fraction, n_iterations = SCF_HELP[stage]
+    if is_gamma and not settings.smearing_eV and minimiser:
         outer = {"EPS_SCF": settings.scf_tolerance, "MAX_SCF": _OUTER_SCF}
-        ot = {"MINIMIZER": "CG", "PRECONDITIONER": "FULL_SINGLE_INVERSE"}
+        ot = {"MINIMIZER": minimiser, "PRECONDITIONER": "FULL_ALL"}
         return scf | {"MAX_SCF": _INNER_SCF, "OT ON": ot, "OUTER_SCF ON": outer}
-    scf |= {"MAX_SCF": _MAX_SCF}
+    scf |= {"MAX_SCF": n_iterations}
     if settings.smearing_eV:
         scf["ADDED_MOS"] = max(10, round(_ADDED_SHARE * int(atoms.numbers.sum()) / 2))
         scf["SMEAR ON"] = {"METHOD": "FERMI_DIRAC", "ELECTRONIC_TEMPERATURE": f"[K] {settings.smearing_eV / kB:.2f}"}
     scf["DIAGONALIZATION ON"] = {"ALGORITHM": "STANDARD"}
-    scf["MIXING"] = {"METHOD": "BROYDEN_MIXING", "ALPHA": 0.2, "NBROYDEN": 8}
+    scf["MIXING"] = {"METHOD": "BROYDEN_MIXING", "ALPHA": fraction, "NBROYDEN": 8}
     return scf
 
 
@@ -136,7 +178,7 @@ def build_subsystem(
         if f"KIND {label}" in kinds:
             continue
         symbol = str(atoms.symbols[index])
-        kind: Section = {"ELEMENT": symbol, "BASIS_SET": settings.basis, "POTENTIAL": "GTH-PBE"}
+        kind: Section = {"ELEMENT": symbol, "BASIS_SET": settings.basis, "POTENTIAL": POTENTIAL}
         if moments is not None and moments[index]:
             kind["MAGNETIZATION"] = float(moments[index])
         if symbol in settings.hubbard_U_eV:

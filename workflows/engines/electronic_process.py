@@ -5,7 +5,7 @@ import sys
 from collections import deque
 from pathlib import Path
 
-from structures.errors import CalculationError, ConvergenceError, SetupError
+from structures.errors import CalculationError, ConvergenceError, InputError, SetupError
 from workflows.engines.electronic_files import LOG_FILE, Answer, read_answer
 from workflows.engines.lammps_process import die_with_parent
 from workflows.installation import reinstall_command
@@ -18,7 +18,9 @@ def build_command(code: str, *, directory: Path, ranks: int = 1) -> list[str]:
 
     Raises:
         SetupError: if several ranks are asked for and there is no `mpiexec` in this environment.
+        InputError: if several ranks are asked for of CP2K, whose MPI is not this environment's.
     """
+    check_ranks(code, ranks=ranks)
     command = [sys.executable, "-P", "-m", f"workflows.engines.{code}_process", str(directory)]
     if ranks == 1:
         return command
@@ -30,11 +32,23 @@ def build_command(code: str, *, directory: Path, ranks: int = 1) -> list[str]:
     return [str(launcher), "-bind-to", "none", "-n", str(ranks), *command]
 
 
+def check_ranks(code: str, *, ranks: int) -> None:
+    """Check that the code can run on that many ranks here.
+
+    Raises:
+        InputError: says how to use the cores otherwise.
+    """
+    if code == "cp2k" and ranks != 1:
+        raise InputError(
+            f"resources.ranks is {ranks}, needs 1 for the calculator cp2k. Set resources.threads: {ranks} instead."
+        )
+
+
 def run_electronic_code(code: str, *, directory: Path, ranks: int = 1) -> Answer:
     """Run a request to its end.
 
     Args:
-        code: `gpaw` or `pyscf`.
+        code: `gpaw`, `pyscf` or `cp2k`.
         directory: holds the request; gets the code's log and the answer.
         ranks: MPI processes.
 

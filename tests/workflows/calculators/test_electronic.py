@@ -1,10 +1,12 @@
 """Settings of electronic methods: protocols, the user's over them, and what is refused before anything starts."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from structures.errors import InputError, SetupError
+from workflows.calculators.cp2k_installation import check_release, read_release
 from workflows.calculators.electronic import (
     ELECTRONIC_METHODS,
     build_electronic_spec,
@@ -97,16 +99,50 @@ def test_u_is_given_for_each_element() -> None:
         build_electronic_spec("vasp", protocol="moderate", overrides={"hubbard_U_eV": {"Fe": -1}})
 
 
-@pytest.mark.parametrize("name", ["vasp", "espresso", "cp2k"])
+@pytest.mark.parametrize("name", ["vasp", "espresso"])
 def test_codes_that_run_elsewhere_are_not_started_here(name: str) -> None:
     method = find_method(name)
     assert method.writes_inputs_only
     assert "runs elsewhere" in method.summary
     check_elements_and_basis(build_electronic_spec(name, protocol="fast", overrides={}), elements=["Li", "Am"])
-    with pytest.raises(SetupError, match=f"calculator {name} does not run here.*Choose one of gpaw, pyscf"):
+    with pytest.raises(SetupError, match=f"calculator {name} does not run here.*Choose one of gpaw, pyscf, cp2k"):
         check_method_installed(name)
 
 
 def test_codes_that_run_here_say_so() -> None:
     assert not find_method("gpaw").writes_inputs_only
     check_method_installed("pyscf")
+
+
+def test_cp2k_is_told_to_be_installed_where_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = r"calculator cp2k needs cp2k\.psmp, not installed here: apt-get install cp2k libopenblas0-openmp"
+    with pytest.raises(SetupError, match=said):
+        check_method_installed("cp2k")
+    program = tmp_path / "cp2k.psmp"
+    program.write_text("#!/bin/sh\necho ' CP2K version 9.1'\n")
+    program.chmod(0o755)
+    check_method_installed("cp2k")
+    with pytest.raises(SetupError, match=r"CP2K here is of release 9\.1, needs 2023 or later"):
+        check_release(read_release(str(program)))
+
+
+def test_elements_that_cp2k_has_no_basis_for_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "cp2k.psmp"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    data = tmp_path / "share" / "cp2k"
+    data.mkdir(parents=True)
+    (data / "BASIS_MOLOPT").write_text(
+        " Li DZVP-MOLOPT-SR-GTH DZVP-MOLOPT-SR-GTH-q3\n 1\n 2 0 1 5 3 2\n O  DZVP-MOLOPT-SR-GTH\n O TZVP-MOLOPT-GTH\n"
+    )
+    (data / "GTH_POTENTIALS").write_text("Li GTH-PBE-q3 GTH-PBE\n    3\nO GTH-PBE-q6 GTH-PBE\n")
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.delenv("CP2K_DATA_DIR", raising=False)
+    spec = build_electronic_spec("cp2k", protocol="moderate", overrides={})
+    check_elements_and_basis(spec, elements=["Li", "O"])
+    with pytest.raises(InputError, match=r"cp2k has no DZVP-MOLOPT-SR-GTH of Am, F in .*BASIS_MOLOPT"):
+        check_elements_and_basis(spec, elements=["Li", "F", "Am"])
+    triple = build_electronic_spec("cp2k", protocol="moderate", overrides={"basis": "TZVP-MOLOPT-GTH"})
+    with pytest.raises(InputError, match="no TZVP-MOLOPT-GTH of Li"):
+        check_elements_and_basis(triple, elements=["Li", "O"])
