@@ -44,7 +44,7 @@ from workflows.recipes.gap_scan import GapScanSettings
 
 # Atom-steps a second on one core, for the estimate of a plan. pod and chgnet: at 2000 atoms, docs/performance.md;
 # a pair style or an ASE calculator of one's own: guessed.
-SPEED = {"pod": 4.5e4, "lammps": 2.0e5, "chgnet": 7.5e2, "ase": 1.0e3}
+SPEED = {"pod": 4.75e4, "lammps": 2.0e5, "chgnet": 1.1e3, "ase": 1.0e3}
 _BYTES_PER_ATOM_AND_FRAME, _BYTES_PER_ATOM_AND_SEGMENT = 12, 250
 
 
