@@ -168,12 +168,10 @@ def compute_crystal_order(
     cell = np.asarray(universe.trajectory.ts.triclinic_dimensions, dtype=float)
     regions = np.asarray(universe.atoms.segids, dtype=str)
     inside, depths = find_inside(built, regions=regions, cell_A=cell, geometry=geometry)
-    deep = find_deep_atoms(built, regions=regions, cell_A=cell, geometry=geometry)
-    # A relaxation may have put an atom into another image of the cell.
-    moved = find_mic(relaxed - built, cell)[0]
+    deep, layers = choose_deep(depths, inside=inside), divide_by_depth(depths, inside=inside)
+    moved = find_mic(relaxed - built, cell)[0]  # a relaxation may have put an atom into another image of the cell
     moved -= moved[find_deep_third(built, regions=regions, geometry=geometry)].mean(axis=0)
     drift = compute_alloy_drift(universe, geometry=geometry, reference_A=relaxed, frames=frames)
-    layers = divide_by_depth(depths, inside=inside)
     times, from_built, from_relaxed, by_layer = [], [], [], []
     for timestep, shift in zip(iterate_frames(universe, frames=frames), drift, strict=True):
         offset = (np.asarray(timestep.positions, dtype=float) - relaxed - shift) / neighbour_distance_A
@@ -222,27 +220,12 @@ def divide_by_depth(depths_A: NDArray[np.float64], *, inside: NDArray[np.bool_])
     return {int(number): inside & (numbers == number) for number in np.unique(numbers[inside])}
 
 
-def find_deep_atoms(
-    positions_A: ArrayLike, *, regions: ArrayLike, cell_A: ArrayLike, geometry: ContactGeometry
-) -> NDArray[np.bool_]:
-    """Which atoms tell whether the alloy is a crystal: mobile, outside the core columns, 6 Å deep or deeper.
+def choose_deep(depths_A: NDArray[np.float64], *, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the atoms inside tell whether the alloy is a crystal: those 6 Å deep or deeper.
 
     In a slab that is thinner than twice that, its lower half. The choice hangs on no setting of the analysis.
-
-    Args:
-        positions_A: shape (n_atoms, 3), in Å.
-        regions: region of each atom.
-        cell_A: cell vectors as rows, shape (3, 3), in Å.
-        geometry: interface and core columns.
-
-    Returns:
-        Mask, shape (n_atoms,).
-
-    Raises:
-        InputError: if there is no such atom.
     """
-    inside, depths = find_inside(positions_A, regions=regions, cell_A=cell_A, geometry=geometry)
-    deep: NDArray[np.bool_] = inside & (depths > min(DEEP_A, float(depths[inside].max()) / 2))
+    deep: NDArray[np.bool_] = inside & (depths_A > min(DEEP_A, float(depths_A[inside].max()) / 2))
     return deep
 
 

@@ -51,13 +51,10 @@ def write_all_inputs(
     for reaction in parse_reactions(config):
         slabs = list_slabs(reaction.coefficients, species=species)
         cell = find_cell(config, slabs=slabs, species=species)
-        changes = dict(overrides)
-        if slabs:
-            own = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species)
-            if "smearing_eV" in overrides:
-                own.pop("smearing", None)  # the kind goes with the width
-            changes = own | changes
-        spec = build_electronic_spec(code, protocol=protocol, overrides=changes)
+        own = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species) if slabs else {}
+        if "smearing_eV" in overrides:
+            own.pop("smearing", None)  # the kind goes with the width
+        spec = build_electronic_spec(code, protocol=protocol, overrides={**own, **overrides})
         names = []
         for name in reaction.coefficients:
             if name == ELECTRON:

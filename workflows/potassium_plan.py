@@ -10,7 +10,7 @@ from ase import Atoms
 
 from analysis.contact import RADIUS_SHARE
 from analysis.counting import largest_radius_A
-from analysis.crystal_order import find_deep_atoms
+from analysis.crystal_order import find_inside
 from structures.alloy import format_lattice
 from structures.checks import compute_periodic_heights
 from structures.errors import InputError
@@ -132,7 +132,7 @@ def check_analysis(config: PotassiumDiffusionConfig, *, cells: dict[str, Contact
     rdf_max_A = config.analysis.rdf_max_A
     for case, geometry in build_geometries(config, cells=cells).items():
         atoms = cells[case].atoms
-        find_deep_atoms(atoms.positions, regions=atoms.arrays["region"], cell_A=atoms.cell.array, geometry=geometry)
+        find_inside(atoms.positions, regions=atoms.arrays["region"], cell_A=atoms.cell.array, geometry=geometry)
         limit_A = RADIUS_SHARE * largest_radius_A(atoms.cell.array)
         if rdf_max_A > limit_A:
             heights = " x ".join(f"{height_A:.1f}" for height_A in compute_periodic_heights(atoms.cell.array))
