@@ -15,7 +15,7 @@ from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.contact_geometry import ContactGeometry, LinesOfFrame
-from analysis.penetration import count_final_frames
+from analysis.penetration import list_gain_frames
 from analysis.regions import is_near_lines
 from analysis.trajectory import get_elements
 from structures.errors import InputError
@@ -116,10 +116,9 @@ def read_column_run(
     Returns:
         The atoms of those frames.
     """
-    n_frames = len(universe.trajectory)
     chosen = get_elements(universe) == species
     points, depths, places, cells = [], [], [], []
-    for frame in (0, *range(n_frames - count_final_frames(n_frames), n_frames)):
+    for frame in list_gain_frames(len(universe.trajectory)):
         timestep = universe.trajectory[frame]
         cell = np.asarray(timestep.triclinic_dimensions, dtype=float)
         positions = timestep.positions[chosen].astype(float) - drift_A[frame]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
 from analysis.column_gains import PlaceNull, Sensitivity
-from analysis.headline import ALL_ATOMS, DECIMALS, START, state_doubts, subtract_as_shown
+from analysis.headline import ALL_ATOMS, START, show_length, state_doubts, subtract_as_shown
 from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
 from structures.errors import InputError
 
@@ -207,13 +207,8 @@ def _compute_ratio(first: NDArray[np.float64], second: NDArray[np.float64], *, v
 
 def show_depth(depth: Quantity) -> str:
     """Depth with its interval, as in a sentence."""
-    value = _show(depth.value)
-    return f"{value} Å" if depth.uncertainty is None else f"{value} ± {_show(depth.uncertainty)} Å"
-
-
-def _show(value: float) -> str:
-    """A number as shown, with a true minus sign, and none before a zero."""
-    return f"{round(value, DECIMALS) + 0.0:.{DECIMALS}f}".replace("-", "−")
+    value = show_length(depth.value)
+    return f"{value} Å" if depth.uncertainty is None else f"{value} ± {show_length(depth.uncertainty)} Å"
 
 
 def count_replicas(n_replicas: int) -> str:
@@ -223,9 +218,9 @@ def count_replicas(n_replicas: int) -> str:
 
 def _describe(difference: Quantity, *, gains: Sequence[Quantity], ratio: Quantity | None) -> str:
     """Difference and ratio with their intervals."""
-    text = f"the difference to the control is {_show(subtract_as_shown(gains[0].value, gains[1].value))} Å"
+    text = f"the difference to the control is {show_length(subtract_as_shown(gains[0].value, gains[1].value))} Å"
     if difference.low is not None and difference.high is not None:
-        text += f", 95 % interval {_show(difference.low)} to {_show(difference.high)} Å"
+        text += f", 95 % interval {show_length(difference.low)} to {show_length(difference.high)} Å"
     if ratio is None or not isfinite(ratio.value):
         return text
     if ratio.low is None:
@@ -238,7 +233,7 @@ def _describe_place(place: PlaceNull | None) -> str:
     if place is None:
         return ""
     return (
-        f"; columns put elsewhere give {_show(place.place_mean_A)} ± {_show(place.place_spread_A)} Å, "
+        f"; columns put elsewhere give {show_length(place.place_mean_A)} ± {show_length(place.place_spread_A)} Å, "
         f"{100 * place.place_share:.0f} % of them at least as far from zero"
     )
 

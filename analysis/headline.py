@@ -62,6 +62,11 @@ def judge_gain(*, n_replicas: float | None, low: float | None, high: float | Non
     return "" if low > 0 or high < 0 else "Not resolved: the interval includes zero."
 
 
+def show_length(length_A: float) -> str:
+    """A length as shown, with a true minus sign, and none before a zero."""
+    return f"{round(length_A, DECIMALS) + 0.0:.{DECIMALS}f}".replace("-", "−")
+
+
 def subtract_as_shown(first_A: float, second_A: float) -> float:
     """Difference of two lengths as a reader subtracts them, who sees 0.01 Å."""
     return round(round(first_A, DECIMALS) - round(second_A, DECIMALS), DECIMALS)

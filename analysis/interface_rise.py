@@ -14,8 +14,8 @@ from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.contact_geometry import ContactGeometry
-from analysis.headline import START
-from analysis.penetration import count_final_frames
+from analysis.headline import START, show_length
+from analysis.penetration import list_gain_frames
 
 NEAR_A = 3.0
 """Atoms of the alloy built as near to the plane are followed."""
@@ -50,9 +50,10 @@ class InterfaceRise:
         )
         if not np.isfinite(self.rise_end_A):
             return f"{text}."
+        start, end = show_length(self.rise_start_A), show_length(self.rise_end_A)
         return (
-            f"{text}; the {self.n_near} built within {NEAR_A:g} Å of it rose by {_show(self.rise_start_A)} Å until the "
-            f"start and by {_show(self.rise_end_A)} Å until the end."
+            f"{text}; the {self.n_near} built within {NEAR_A:g} Å of it rose by {start} Å until the start and by {end} "
+            "Å until the end."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -83,9 +84,8 @@ def compute_interface_rise(
         Numbers at the start and at the end.
     """
     chosen = np.isin(np.asarray(universe.atoms.segids, dtype=str), _ALLOY)
-    n_frames = len(universe.trajectory)
     depths = []
-    for frame in (0, *range(n_frames - count_final_frames(n_frames), n_frames)):
+    for frame in list_gain_frames(len(universe.trajectory)):
         timestep = universe.trajectory[frame]
         heights = timestep.positions[chosen, 2].astype(float) - drift_A[frame, 2]
         depths.append(geometry.compute_depths(heights, height_A=float(timestep.triclinic_dimensions[2, 2])))
@@ -106,7 +106,3 @@ def combine_interface_rises(runs: Sequence[InterfaceRise]) -> InterfaceRise:
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
-
-
-def _show(value: float) -> str:
-    return f"{value + 0.0:.2f}".replace("-", "−")

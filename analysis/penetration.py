@@ -103,6 +103,11 @@ class Penetration:
         }
 
 
+def list_gain_frames(n_frames: int) -> list[int]:
+    """Numbers of the frames that a gain is made of: the first, and those of the last tenth of the time."""
+    return [0, *range(n_frames - count_final_frames(n_frames), n_frames)]
+
+
 def count_final_frames(n_frames: int) -> int:
     """Frames of the last tenth of the time: those that a final depth is the mean of."""
     return max(1, round(_FINAL_SHARE * n_frames))
