@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from structures.species import Species
-from workflows.calculators.electronic import keep_telling_settings
-from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from workflows.calculators.electronic import build_electronic_spec, keep_telling_settings
+from workflows.configuration.tfsi_adsorption import ElectronicCalculatorSection, TfsiAdsorptionConfig
+from workflows.engines.electronic_process import HAS_RANKS
 from workflows.flow_run import FlowRun
 from workflows.jobs.calculation import Calculation
 
@@ -18,6 +19,28 @@ class AdsorptionRun(FlowRun[TfsiAdsorptionConfig]):
     def settings(self) -> dict[str, Any]:
         """Settings of the calculator."""
         return dict(self.calculator.overrides)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """As of every run; a code without ranks takes threads in their place."""
+        layout = super().layout
+        if self.calculator.name in HAS_RANKS:
+            return layout
+        return layout | {"ranks": 1, "threads": layout["ranks"] * layout["threads"]}
+
+    def take(self, section: ElectronicCalculatorSection | None) -> "AdsorptionRun":
+        """The run with another calculator, or as it is."""
+        if section is None:
+            return self
+        return replace(
+            self,
+            config=self.config.model_copy(update={"calculator": section}),  # type: ignore[arg-type]  # a generic base
+            calculator=build_electronic_spec(section.name, protocol=section.protocol, overrides=section.overrides),
+        )
+
+    def while_atoms_move(self) -> "AdsorptionRun":
+        """The run with the calculator that geometries are found by."""
+        return self.take(self.config.geometry.calculator)
 
 
 def build_calculation(

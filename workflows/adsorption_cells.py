@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from structures.box import GRID_MULTIPLE, find_box_lengths, put_in_box
 from structures.errors import InputError
 from structures.species import Species
+from workflows.calculators.electronic import find_method
 from workflows.configuration.adsorption_sections import SubstrateSection
 from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 
@@ -87,7 +88,7 @@ def find_box(
     Raises:
         InputError: if the check of the box would leave no vacuum.
     """
-    if config.calculator.name == "pyscf":
+    if not find_method(config.calculator.name).is_periodic:
         return None
     vacuum_A = config.geometry.vacuum_A - less_vacuum_A
     if vacuum_A < 1:
@@ -131,21 +132,24 @@ def find_slab_settings(
 ) -> dict[str, Any]:
     """What is set otherwise for a slab: plane waves unless orbitals are asked for, k-points, smearing.
 
+    K-points are those of `calculator.overrides`, those of the substrate, or so many that its cell needs.
+
     Raises:
         InputError: if the code knows no periodic cells.
     """
     if "k_points" not in settings:
         raise InputError(
-            f"calculator.name is {config.calculator.name}, which knows no periodic cells, but {name} is a slab. Set "
-            "calculator.name: gpaw or cp2k, or take a cluster."
+            f"calculator {config.calculator.name} knows no periodic cells, but {name} is a slab. Set gpaw or cp2k "
+            "(calculator.name, geometry.calculator.name), or take a cluster."
         )
     host = name.rsplit(ON, maxsplit=1)[-1]
     section = config.substrates.get(host, SubstrateSection())
     lengths_A = 1 / np.linalg.norm(np.linalg.inv(species[host].atoms.cell.array).T[:2], axis=1)
     own = [max(1, math.ceil(K_POINT_LENGTH_A / float(length))) for length in lengths_A]
+    asked = config.calculator.overrides.get("k_points", ())[:2]
     return {
         **find_relaxation_settings(settings),
-        "k_points": [*(section.k_points or own), 1],
+        "k_points": [*(asked or section.k_points or own), 1],
         "smearing_eV": settings["smearing_eV"] or SLAB_SMEARING_EV,
     }
 
@@ -162,6 +166,8 @@ def list_open_checks(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any
             "boundaries. Set mode: fd, or mode: lcao; relaxations and slabs use plane waves by themselves."
         )
     checks, variants, unchecked = config.checks, list[Variant](), list[str]()
+    if config.calculator.name == "xtb":
+        return [], ["parameters of the tight binding"]
     if config.calculator.name == "pyscf":
         if checks.basis is not None and checks.basis != settings["basis"]:
             change = f"basis {checks.basis} in place of {settings['basis']}"

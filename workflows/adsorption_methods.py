@@ -18,7 +18,8 @@ def describe_methods(
 ) -> tuple[str, ...]:
     """Paragraphs for a method section."""
     kinds = {step.kind for steps in found.steps for step in steps}
-    paragraphs = [describe_code(config, settings=settings), describe_geometry(config, settings=settings)]
+    geometry = describe_geometry(config, settings=settings, has_slabs="adsorption" in kinds)
+    paragraphs = [describe_code(config, settings=settings), geometry]
     if "adsorption" in kinds:
         paragraphs.append(describe_slabs(config, settings=settings, found=found))
     if found.searches:
@@ -47,6 +48,8 @@ def describe_code(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) 
             f"molecules were put in the middle of one box, at least {config.geometry.vacuum_A:g} Å from its walls, "
             f"with open boundaries ({solver} Poisson solver)."
         )
+    elif config.calculator.name == "xtb":
+        return f"Energies were computed by tight binding ({settings['hamiltonian']}) as implemented in tblite."
     else:
         how = f"Energies were computed with Gaussian basis sets ({settings['basis']}) as implemented in PySCF."
     dispersion = {"none": "No dispersion correction was added", "d3zero": "D3 dispersion with zero damping was added"}
@@ -54,7 +57,7 @@ def describe_code(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) 
     return f"{how} The functional was {settings['xc']}. {d3}."
 
 
-def describe_geometry(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) -> str:
+def describe_geometry(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any], has_slabs: bool) -> str:
     """Where the geometries are from."""
     if not config.geometry.relax:
         return "Geometries were taken as given."
@@ -62,8 +65,12 @@ def describe_geometry(config: TfsiAdsorptionConfig, *, settings: Mapping[str, An
         f"in plane waves up to {settings.get('cutoff_eV', 0):g} eV in a box of its own, with periodic images,"
     )
     where = in_plane_waves if settings.get("mode") == "fd" else "with the same method"
+    by = config.geometry.calculator
+    if by is not None:
+        changed = ", ".join(f"{name} {value}" for name, value in by.overrides.items())
+        where = f"by another method, {by.name} with protocol {by.protocol}{f' ({changed})' if changed else ''},"
     tolerance = f"{config.geometry.force_tolerance_eV_per_A:g} eV/Å"
-    return f"Each molecule was relaxed {where} until forces were below {tolerance}."
+    return f"Each molecule{' and slab' if has_slabs else ''} was relaxed {where} until forces were below {tolerance}."
 
 
 def describe_slabs(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any], found: FoundEnergies) -> str:
@@ -87,9 +94,12 @@ def describe_slabs(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any],
 def describe_poses(config: TfsiAdsorptionConfig, *, found: FoundEnergies) -> str:
     """How poses were found."""
     counts = "; ".join(f"{len(search.poses)} of {name}" for name, search in found.searches.items())
+    best = f"the best {config.poses.keep} taken to the full method"
     ranking = (
-        f"ranked by their energies in a small basis, and the best {config.poses.keep} taken to the full method"
-        if config.poses.screening != "none"
+        f"ranked by their energies in a small basis, and {best}"
+        if config.poses.screening == "small-basis"
+        else f"relaxed and ranked by tight binding (GFN2-xTB), and {best}"
+        if config.poses.screening == "xtb"
         else "all of which were taken to the full method"
     )
     return (

@@ -9,9 +9,15 @@ from ase.units import Bohr
 
 from structures.errors import InputError
 from structures.species import ELECTRON, Species
-from workflows.adsorption_cells import find_relaxation_settings
+from workflows.adsorption_cells import find_relaxation_settings, find_slab_settings
 from workflows.adsorption_poses import SCREENING_SETTINGS, count_full
-from workflows.adsorption_species import build_all_poses, build_all_species, list_pairs, parse_reactions
+from workflows.adsorption_species import (
+    build_all_poses,
+    build_all_species,
+    list_pairs,
+    list_slabs,
+    parse_reactions,
+)
 from workflows.adsorption_spins import check_moments_possible
 from workflows.adsorption_steps import Step, Wanted, list_all_steps, list_energies
 from workflows.adsorption_sums import find_host
@@ -34,6 +40,7 @@ _S_PER_CUBED_ELECTRON = {"def2-svpd": 1.8e-4, "def2-tzvpd": 6e-4, "def2-qzvpd": 
 _S_PER_MEGA_POINT, _S_PER_ATOM, _S_PER_MATRIX, _ATOMS_OF_MATRIX = 1.0, 0.05, 1.5, 64
 _ITERATIONS_OF_MOLECULE, _ITERATIONS_OF_SLAB = 17, 30  # a slab's with those of the rough density
 _START_S = 5.0
+_S_OF_XTB = 0.5
 _STEPS_OF_RELAXATION, _SHARE_OF_A_STEP = 25, 0.6
 _S_PER_HOUR = 3600.0
 
@@ -115,7 +122,8 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         SetupError: if the code is not installed.
     """
     section = config.calculator
-    check_method_installed(section.name)
+    for name in config.codes:
+        check_method_installed(name)
     spec = build_electronic_spec(section.name, protocol=section.protocol, overrides=section.overrides)
     settings = dict(spec.overrides)
     check_code(config)
@@ -127,6 +135,7 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         check_elements_and_basis(replace(spec, overrides=settings | dict(changes)), elements=elements)
     check_electron(config, species=species)
     check_moments_possible(section.name, species=species)
+    check_cheaper_methods(config, elements=elements, species=species)
     _check_resources(config, energies=energies, cores=cores)
     poses = {name: build_all_poses(name, config=config, species=species) for name in list_pairs(config)}
     seconds = sum(_estimate_s(one.species, settings=settings | dict(one.changes)) for one in energies.values())
@@ -135,9 +144,9 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         for name, of in poses.items()
     )
     if config.geometry.relax:
-        in_waves = settings | find_relaxation_settings(settings)
+        moving = find_moving_settings(config, settings=settings)
         per_step = _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP
-        seconds += per_step * sum(_estimate_s(one, settings=in_waves) for one in _list_relaxed(energies, config=config))
+        seconds += per_step * sum(_estimate_s(one, settings=moving) for one in _list_relaxed(energies, config=config))
     unchecked = dict.fromkeys(name for group in steps for step in group if step.counts for name in step.unchecked)
     return AdsorptionPlan(
         reactions=tuple(f"{reaction.text}   {reaction.statement}" for reaction in parse_reactions(config)),
@@ -180,6 +189,44 @@ def check_code(config: TfsiAdsorptionConfig) -> None:
         )
 
 
+def check_cheaper_methods(
+    config: TfsiAdsorptionConfig, *, elements: Sequence[str], species: Mapping[str, Species]
+) -> None:
+    """Check that what relaxes or ranks in place of the calculator of the energies can do it.
+
+    Raises:
+        InputError: if its settings are wrong, or it knows no cells that repeat, or not a way that spins point.
+    """
+    slabs = list_slabs(species, species=species)
+    by = config.geometry.calculator if config.geometry.relax else None
+    if by is not None:
+        spec = build_electronic_spec(by.name, protocol=by.protocol, overrides=by.overrides)
+        check_elements_and_basis(spec, elements=elements)
+        for name in slabs:
+            find_slab_settings(
+                config.model_copy(update={"calculator": by}), name=name, settings=spec.overrides, species=species
+            )
+        if by.name != "xtb":  # its geometries know of no spins
+            check_moments_possible(by.name, species=species)
+    adsorbed = [name for name in slabs if name in list_pairs(config)]
+    if config.poses.screening == "xtb" and adsorbed:
+        raise InputError(
+            f"poses.screening is xtb, which knows no periodic cells, but {adsorbed[0]} lies on a slab. Set "
+            "poses.screening: small-basis."
+        )
+
+
+def find_moving_settings(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the calculator that relaxes."""
+    by = config.geometry.calculator
+    own = (
+        settings
+        if by is None
+        else build_electronic_spec(by.name, protocol=by.protocol, overrides=by.overrides).overrides
+    )
+    return {**own, **find_relaxation_settings(own)}
+
+
 def check_electron(config: TfsiAdsorptionConfig, *, species: Mapping[str, Species]) -> None:
     """Check that the Fermi level of each electron can be told.
 
@@ -216,7 +263,8 @@ def _describe_poses(name: str, *, n_poses: int, config: TfsiAdsorptionConfig) ->
     n_full = count_full(config, n_poses=n_poses)
     if n_full == n_poses:
         return f"{name}: all {n_poses} by the full method"
-    return f"{name}: {n_poses} ranked in a small basis, the best {n_full} by the full method"
+    way = "relaxed and ranked by tight binding" if config.poses.screening == "xtb" else "ranked in a small basis"
+    return f"{name}: {n_poses} {way}, the best {n_full} by the full method"
 
 
 def _check_resources(config: TfsiAdsorptionConfig, *, energies: Mapping[str, Wanted], cores: int | None) -> None:
@@ -233,7 +281,7 @@ def _find_telling(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that matter in this mode."""
     of_mode = {"lcao": ("spacing_A", "basis"), "fd": ("spacing_A",), "pw": ("cutoff_eV",)}
     others = ("basis", "density_cutoff_Ry")
-    names = ("xc", "mode", *of_mode.get(str(settings.get("mode")), others), "dispersion")
+    names = ("hamiltonian", "xc", "mode", *of_mode.get(str(settings.get("mode")), others), "dispersion")
     return {name: settings[name] for name in names if name in settings}
 
 
@@ -242,9 +290,10 @@ def _estimate_search_s(
 ) -> float:
     """Rough time of the ranking and of the best poses."""
     now, n_full = {**settings, **adsorbed.changes}, count_full(config, n_poses=n_poses)
-    full_s = _estimate_s(adsorbed.species, settings=now) * n_full
+    moving = find_moving_settings(config, settings=now) if config.geometry.relax else now
+    full_s = _estimate_s(adsorbed.species, settings=moving) * n_full
     full_s *= _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP if config.geometry.relax else 1.0
-    if n_full == n_poses:
+    if n_full == n_poses or config.poses.screening == "xtb":
         return full_s
     cheap = {**now, **SCREENING_SETTINGS[config.calculator.name]}
     return full_s + n_poses * _estimate_s(adsorbed.species, settings=cheap)
@@ -253,6 +302,8 @@ def _estimate_search_s(
 def _estimate_s(one: Species, *, settings: Mapping[str, Any]) -> float:
     if "density_cutoff_Ry" in settings:
         return _estimate_cp2k_s(one, settings=settings)
+    if "hamiltonian" in settings:
+        return _S_OF_XTB
     if "mode" not in settings:
         return float(one.n_electrons**3 * _S_PER_CUBED_ELECTRON.get(str(settings["basis"]), 6e-4))
     n_points = float(one.atoms.cell.volume) / settings["spacing_A"] ** 3

@@ -16,18 +16,25 @@ from workflows.adsorption_calculation import AdsorptionRun, build_calculation
 from workflows.adsorption_cells import (
     Cell,
     build_slab_cell,
+    find_box,
     find_relaxation_cell,
     find_relaxation_settings,
     find_slab_settings,
 )
 from workflows.adsorption_species import build_adsorbed, build_all_poses, list_pairs
-from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from workflows.adsorption_steps import SLAB_ANALYSES, find_analyses
+from workflows.configuration.tfsi_adsorption import (
+    ElectronicCalculatorSection,
+    GeometrySection,
+    TfsiAdsorptionConfig,
+)
 from workflows.flow_run import read_structure_of
 from workflows.jobs.store import Failed, Finished
 
 SCREENING_SETTINGS: dict[str, dict[str, Any]] = {
     "gpaw": {"mode": "lcao", "basis": "szp(dzp)", "spacing_A": 0.25},
     "pyscf": {"basis": "def2-svp", "grid_level": 2},
+    "xtb": {},
     "cp2k": {"basis": "SZV-MOLOPT-SR-GTH", "density_cutoff_Ry": 300.0, "scf_tolerance": 1e-5},
 }
 
@@ -103,11 +110,10 @@ def search_poses_of(
     """Rank, take the best to the full method, and name what became of them."""
     poses = build_all_poses(name, config=run.config, species=species)
     tried = [TriedPose(pose.name, pose, pose.atoms) for pose in poses]
-    cell, changes = find_pose_method(run, name, species=species, start=start)
-    ranked = rank(run, name, tried=tried, cell=cell, changes=changes, species=species)
+    ranked = rank(run, name, tried=tried, species=species, start=start)
     n_full = count_full(run.config, n_poses=len(tried))
     best, others = ranked[:n_full], ranked[n_full:]
-    full = compute_fully(run, name, tried=best, cell=cell, changes=changes, species=species)
+    full = compute_fully(run, name, tried=best, species=species, start=start)
     if all(pose.energy_eV is None for pose in full):
         raise ConvergenceError(
             f"{name}: none of {len(full)} poses came to an energy. The first: {full[0].trouble} Set poses.keep higher "
@@ -130,7 +136,7 @@ def count_full(config: TfsiAdsorptionConfig, *, n_poses: int) -> int:
 def find_pose_method(
     run: AdsorptionRun, name: str, *, species: Mapping[str, Species], start: Mapping[str, Species]
 ) -> tuple[Cell, dict[str, Any]]:
-    """Cell and settings of the full method: those of the slab, or of relaxations of molecules."""
+    """Cell and settings of a relaxation: those of the slab, or of relaxations of molecules."""
     _, host = list_pairs(run.config)[name]
     atoms = species[host].atoms
     if atoms.pbc.any():
@@ -144,20 +150,23 @@ def rank(
     name: str,
     *,
     tried: list[TriedPose],
-    cell: Cell,
-    changes: Mapping[str, Any],
     species: Mapping[str, Species],
+    start: Mapping[str, Species],
 ) -> list[TriedPose]:
     """The poses in the order of their energies by the cheap method; as they come if all get the full one."""
-    if count_full(run.config, n_poses=len(tried)) == len(tried):
+    is_relaxing = run.config.poses.screening == "xtb"
+    if not is_relaxing and count_full(run.config, n_poses=len(tried)) == len(tried):
         return tried
+    by = run.take(ElectronicCalculatorSection(name="xtb")) if is_relaxing else run
+    cell, changes = find_pose_method(by, name, species=species, start=start)
+    settings = find_relaxation(run.config.geometry) if is_relaxing else {"forces": False}
     calculations = [
         build_calculation(
-            run,
+            by,
             cell.place(build_adsorbed(name, pose.atoms, config=run.config, species=species)),
             label=f"rank {name}, {pose.name}",
-            changes={**changes, **SCREENING_SETTINGS[run.config.calculator.name]},
-            forces=False,
+            changes={**changes, **SCREENING_SETTINGS[by.config.calculator.name]},
+            **settings,
         )
         for pose in tried
     ]
@@ -166,10 +175,23 @@ def rank(
 
 
 def note_ranking(pose: TriedPose, outcome: Finished | Failed) -> TriedPose:
-    """The pose with its energy by the cheap method."""
+    """The pose with its energy by the cheap method, as that left it."""
     if isinstance(outcome, Failed):
         return replace(pose, key=outcome.key, trouble=outcome.reason)
-    return replace(pose, key=outcome.key, cheap_eV=float(outcome.values["energy_eV"]))
+    atoms = pose.atoms
+    if outcome.values["is_relaxed"] is not None:
+        atoms = atoms.copy()
+        atoms.positions = read_structure_of(outcome, file="structure").positions
+    return replace(pose, key=outcome.key, cheap_eV=float(outcome.values["energy_eV"]), atoms=atoms)
+
+
+def find_relaxation(geometry: GeometrySection) -> dict[str, Any]:
+    """Settings of the recipe that relax a pose; one that runs out of steps is reported, not lost."""
+    return {
+        "force_tolerance_eV_per_A": geometry.force_tolerance_eV_per_A,
+        "max_steps": geometry.max_steps,
+        "accept_unconverged": True,
+    }
 
 
 def compute_fully(
@@ -177,37 +199,74 @@ def compute_fully(
     name: str,
     *,
     tried: list[TriedPose],
+    species: Mapping[str, Species],
+    start: Mapping[str, Species],
+) -> list[TriedPose]:
+    """Relax the poses, or compute them as they are; geometries that a cheaper calculator found get full energies."""
+    geometry = run.config.geometry
+    if not geometry.relax:
+        cell, changes = find_pose_method(run, name, species=species, start=start)
+        return compute_poses(run, name, tried=tried, cell=cell, changes=changes, species=species)
+    by = run.while_atoms_move()
+    cell, changes = find_pose_method(by, name, species=species, start=start)
+    relaxing = find_relaxation(geometry)
+    relaxed = compute_poses(by, name, tried=tried, cell=cell, changes=changes, species=species, **relaxing)
+    if geometry.calculator is None:
+        return relaxed
+    cell, changes = find_energy_method(run, name, species=species, start=start)
+    there = [pose for pose in relaxed if pose.energy_eV is not None]
+    failed = [pose for pose in relaxed if pose.energy_eV is None]
+    analyses = (*SLAB_ANALYSES, *find_analyses(run.config)) if cell.is_slab else find_analyses(run.config)
+    found = compute_poses(run, name, tried=there, cell=cell, changes=changes, species=species, analyses=analyses)
+    return [*found, *failed]
+
+
+def find_energy_method(
+    run: AdsorptionRun, name: str, *, species: Mapping[str, Species], start: Mapping[str, Species]
+) -> tuple[Cell, dict[str, Any]]:
+    """Cell and settings of the energies that count: those of the slab, or open boundaries."""
+    _, host = list_pairs(run.config)[name]
+    if species[host].atoms.pbc.any():
+        return find_pose_method(run, name, species=species, start=start)
+    return Cell(find_box(run.config, species=start, settings=run.settings)), {}
+
+
+def compute_poses(
+    run: AdsorptionRun,
+    name: str,
+    *,
+    tried: list[TriedPose],
     cell: Cell,
     changes: Mapping[str, Any],
     species: Mapping[str, Species],
+    **settings: Any,  # noqa: ANN401 (settings of the recipe)
 ) -> list[TriedPose]:
-    """Relax the poses, or compute them as they are, by the full method."""
-    geometry = run.config.geometry
-    relaxing = {
-        "force_tolerance_eV_per_A": geometry.force_tolerance_eV_per_A,
-        "max_steps": geometry.max_steps,
-        "accept_unconverged": True,
-    }
-    placed = [cell.place(build_adsorbed(name, pose.atoms, config=run.config, species=species)) for pose in tried]
+    """Energies of poses by one method, relaxed if the settings say so, and what has become of each since its start."""
+    is_relaxing = "force_tolerance_eV_per_A" in settings
+
+    def place(atoms: Atoms) -> Species:
+        return cell.place(build_adsorbed(name, atoms, config=run.config, species=species))
+
     calculations = [
         build_calculation(
             run,
-            one,
-            label=f"{'relax' if geometry.relax else 'pose'} {name}, {pose.name}",
+            place(pose.atoms),
+            label=f"{'relax' if is_relaxing else 'pose'} {name}, {pose.name}",
             changes=changes,
-            **(relaxing if geometry.relax else {}),
+            **settings,
         )
-        for pose, one in zip(tried, placed, strict=True)
+        for pose in tried
     ]
     found = []
-    for pose, one, calculation, outcome in zip(tried, placed, calculations, run.try_each(calculations), strict=True):
+    for pose, calculation, outcome in zip(tried, calculations, run.try_each(calculations), strict=True):
         if isinstance(outcome, Failed):
-            found.append(replace(pose, key=outcome.key, trouble=outcome.reason))
+            found.append(replace(pose, key=outcome.key, energy_eV=None, trouble=outcome.reason))
             continue
         run.keep_key(calculation.label, outcome)
         after = read_structure_of(outcome, file="structure")
         is_adsorbate = pose.start.atoms.arrays["is_adsorbate"]
-        state = name_state(one.atoms, after, is_adsorbate=is_adsorbate)
+        state = name_state(place(pose.start.atoms).atoms, after, is_adsorbate=is_adsorbate)
+        after.pbc = pose.start.atoms.pbc  # a molecule may have been relaxed with images
         found.append(
             replace(
                 pose,
@@ -215,7 +274,7 @@ def compute_fully(
                 energy_eV=float(outcome.values["energy_eV"]),
                 atoms=after,
                 state=state,
-                is_relaxed=outcome.values.get("is_relaxed"),
+                is_relaxed=outcome.values["is_relaxed"] if is_relaxing else pose.is_relaxed,
             )
         )
     return found

@@ -79,7 +79,7 @@ def publish_results(run: AdsorptionRun, *, found: FoundEnergies) -> tuple[str, P
         system={"method": dict(find_base(found)[0].values["method"])},
         observables=build_json_value(observables),
         warnings=(*collect_warnings(config, settings=settings, reactions=reactions, found=found), *trouble),
-        references=collect_electronic_references(config.calculator.name, dispersion=str(settings["dispersion"])),
+        references=collect_electronic_references(config.codes, dispersion=str(settings.get("dispersion"))),
         provenance=describe_provenance(config, keys=run.keys, found=found),
         methods=describe_methods(config, settings=settings, reactions=reactions, found=found),
     )

@@ -45,6 +45,9 @@ def collect_warnings(
             "H is 0.9 eV too high (DZVP); no counterpoise correction is made."
         )
         warnings.append(ResultWarning("amber", text))
+    if config.calculator.name == "xtb":
+        text = "Tight binding is for geometries: Li+ + TFSI- -> LiTFSI comes out 1.7 eV too low (GFN2-xTB)."
+        warnings.append(ResultWarning("red", text))
     for search in found.searches.values():
         warnings += judge_search(search)
     for name, one in list_geometries(found).items():
@@ -116,6 +119,10 @@ def judge_forces(config: TfsiAdsorptionConfig, name: str, *, finished: Finished)
         return []
     where = "at the shipped geometry" if is_shipped(name, config=config) else "at the geometry given"
     relax = "" if config.geometry.relax else " Relax it: geometry.relax: true."
+    by = config.geometry.calculator
+    if config.geometry.relax and by is not None:
+        where = f"where it was relaxed by {by.name} ({by.protocol})"
+        relax = " To relax it by the method of the energies: geometry.calculator: null."
     text = f"{name}: forces of up to {force:.2f} eV/Å remain {where}, limit {LARGEST_FORCE_EV_PER_A}.{relax}"
     return [ResultWarning("amber", text)]
 

@@ -1,5 +1,6 @@
 """Works to cite for a run: those whose methods it used."""
 
+from collections.abc import Iterable
 from importlib.metadata import version
 
 from analysis.results import Reference
@@ -11,10 +12,11 @@ def collect_references(calculator: str) -> tuple[Reference, ...]:
     return (*(_build(key) for key in keys), _cite_alkaliflow())
 
 
-def collect_electronic_references(calculator: str, *, dispersion: str) -> tuple[Reference, ...]:
-    """What a run of `tfsi-adsorption` with this code and dispersion rests on, the software itself last."""
+def collect_electronic_references(codes: Iterable[str], *, dispersion: str) -> tuple[Reference, ...]:
+    """What a run of `tfsi-adsorption` with these codes and this dispersion rests on, the software itself last."""
     d3 = {"d3zero": ("grimme2010",), "d3bj": ("grimme2010", "grimme2011")}.get(dispersion, ())
-    keys = ("zhen2025", "perdew1996", *_BY_CODE[calculator], *d3, "larsen2017")
+    of_codes = dict.fromkeys(key for code in codes for key in _BY_CODE[code])
+    keys = ("zhen2025", "perdew1996", *of_codes, *d3, "larsen2017")
     return (*(_build(key) for key in keys), _cite_alkaliflow())
 
 
@@ -46,6 +48,7 @@ _BY_CALCULATOR = {
 _BY_CODE = {
     "gpaw": ("mortensen2024",),
     "pyscf": ("sun2020",),
+    "xtb": ("bannwarth2019",),
     "cp2k": ("kuhne2020", "vandevondele2007", "goedecker1996"),
 }
 
@@ -167,6 +170,18 @@ _WORKS = {
         "092503",
         "2024",
         "10.1063/5.0182685",
+    ),
+    "bannwarth2019": (
+        "Bannwarth, Christoph and Ehlert, Sebastian and Grimme, Stefan",
+        (
+            "GFN2-xTB---An Accurate and Broadly Parametrized Self-Consistent Tight-Binding Quantum Chemical Method "
+            "with Multipole Electrostatics and Density-Dependent Dispersion Contributions"
+        ),
+        "Journal of Chemical Theory and Computation",
+        "15",
+        "1652--1671",
+        "2019",
+        "10.1021/acs.jctc.8b01176",
     ),
     "sun2020": (
         "Sun, Qiming and Zhang, Xing and Banerjee, Samragni and others",

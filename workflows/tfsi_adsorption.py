@@ -42,22 +42,23 @@ def relax_parts(run: AdsorptionRun, *, species: dict[str, Species]) -> dict[str,
 
     A box of its own does not hang on what else is in the run: other runs find the relaxed molecule in the store.
     A real-space grid falsifies forces, since it does not move with the atoms; plane waves do not, and the images and
-    the background that they bring hardly bend a molecule. So geometries are found in plane waves.
+    the background that they bring hardly bend a molecule. So geometries are found in plane waves, unless the user names
+    a cheaper calculator for them.
     """
     if not run.config.geometry.relax:
         return species
-    geometry, calculations = run.config.geometry, {}
+    geometry, by, calculations = run.config.geometry, run.while_atoms_move(), {}
     for name, one in species.items():
         if len(one.atoms) == 1 or name in list_pairs(run.config):
             continue
         if one.atoms.pbc.any():
             cell = build_slab_cell(one.atoms)
-            changes = find_slab_settings(run.config, name=name, settings=run.settings, species=species)
+            changes = find_slab_settings(by.config, name=name, settings=by.settings, species=species)
         else:
-            cell = find_relaxation_cell(run.config, settings=run.settings, start={name: one})
-            changes = find_relaxation_settings(run.settings)
+            cell = find_relaxation_cell(by.config, settings=by.settings, start={name: one})
+            changes = find_relaxation_settings(by.settings)
         calculations[name] = build_calculation(
-            run,
+            by,
             cell.place(one),
             label=f"relax {name}",
             changes=changes,

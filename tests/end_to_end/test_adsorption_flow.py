@@ -46,6 +46,18 @@ calculator: {name: pyscf, protocol: fast}
 """
 
 
+CHEAPER = """
+adsorbate: Li+
+substrate: W
+species:
+  W: {smiles: O}
+poses: {orientations: 1, keep: 2, screening: xtb}
+calculator: {name: pyscf, protocol: fast}
+geometry: {calculator: {name: xtb}}
+"""
+ON_LITHIUM = ("calculator.name=gpaw", "reactions=['2 H -> H2', 'Li(001) + H -> H@Li(001)']")
+
+
 def run(folder: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
@@ -180,6 +192,15 @@ def test_an_adsorbate_on_a_slab_from_its_poses_to_its_pictures(folder: Path) -> 
         (["substrates={mine: {element: Pt, miller: [0, 0, 0]}}"], "which is no plane"),
         (["reactions=['2 H + e- -> H2']", "electron.reference=fermi-level"], "does not balance in charge"),
         (["poses.keep=0"], "poses.keep is 0"),
+        (
+            ["geometry.calculator={name: gpaw, overrides: {cutoff: 300}}"],
+            "overrides.cutoff is not a setting",
+        ),
+        (
+            [*ON_LITHIUM, "geometry.calculator.name=xtb"],
+            "xtb knows no periodic cells, but Li(001) is a slab",
+        ),
+        ([*ON_LITHIUM, "poses.screening=xtb"], "poses.screening is xtb, which knows no periodic cells"),
     ],
 )
 def test_bad_input_is_refused_before_anything_starts(folder: Path, sets: list[str], said: str) -> None:
@@ -213,6 +234,30 @@ def test_an_ion_finds_the_oxygen_of_water(folder: Path) -> None:
     energy = results["observables"]["reactions"]["W + Li+ -> Li+@W"]["energy"]["value"]
     # enthalpy measured in the gas phase, 10.1021/j100702a013; vibrations count for some hundredths of an eV
     assert energy == pytest.approx(-34.0 * units.kcal / units.mol, abs=0.15)
+
+
+@pytest.mark.slow
+def test_geometries_by_a_cheaper_method_get_the_energies_of_the_full_one(folder: Path) -> None:
+    (folder / "cheaper.yaml").write_text(CHEAPER)
+    found = run(folder, "run", "tfsi-adsorption", "cheaper.yaml", "--workdir", "first")
+    assert found.returncode == 0, found.stderr
+    results = json.loads((folder / "first" / "results.json").read_text())
+    keys, observables = results["provenance"]["keys"], results["observables"]
+    poses = observables["poses"]["Li+@W"]["poses"]
+    assert {pose["name"] for pose in poses} == {"top O, 1", "top H, 1"}
+    assert all(pose["is_relaxed"] and pose["state"] == "adsorbed" for pose in poses)
+    assert all(pose["cheap_above_lowest_eV"] is not None for pose in poses)
+    # the pose's energy is the one that the reaction uses: one calculation, in the geometry of tight binding
+    best = f"pose Li+@W, {poses[0]['name']}"
+    assert keys[best] == keys["Li+@W"] == poses[0]["key"]
+    assert keys[best.replace("pose", "relax")] not in (keys[best], keys["W in Li+@W"])
+    energy = observables["reactions"]["W + Li+ -> Li+@W"]["energy"]["value"]
+    assert energy == pytest.approx(-34.0 * units.kcal / units.mol, abs=0.15)  # as by PySCF's own geometry
+    assert "relaxed by another method, xtb" in " ".join(results["methods"])
+    assert "relaxed and ranked by tight binding" in " ".join(results["methods"])
+    texts = " ".join(warning["text"] for warning in results["warnings"])
+    assert "remain where it was relaxed by xtb" in texts
+    assert any("Bannwarth" in reference["text"] for reference in results["references"])
 
 
 @pytest.mark.slow

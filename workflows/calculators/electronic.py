@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ase.data import atomic_numbers
 from pydantic import Field, ValidationError
 
 from structures.errors import InputError, SetupError
@@ -26,6 +27,7 @@ from workflows.engines.written_inputs import find_hubbard_shell
 from workflows.installation import find_missing_modules, install_command
 
 EXTRA = "dft"
+_HEAVIEST_OF_XTB = 86
 Protocol = Literal["fast", "moderate", "precise"]
 
 
@@ -55,6 +57,14 @@ class PyscfSettings(ElectronicSettings):
     dispersion: Dispersion = Field(default="none", description="added D3 dispersion")
 
 
+class XtbSettings(ElectronicSettings):
+    """Settings of the calculator `xtb`, for geometries and rankings of molecules and clusters."""
+
+    hamiltonian: Literal["GFN2-xTB", "GFN1-xTB"] = Field(default="GFN2-xTB", description="parametrised tight binding")
+    electronic_temperature_K: float = Field(default=300.0, ge=0, le=10_000, description="of the occupations")
+    accuracy: float = Field(default=1.0, ge=1e-3, le=100, description="tblite's; smaller is tighter")
+
+
 @dataclass(frozen=True)
 class ElectronicMethod:
     """A code with electrons.
@@ -66,7 +76,7 @@ class ElectronicMethod:
         protocols: what each protocol sets.
         modules: Python modules it needs.
         programs: of which it needs one.
-        is_periodic: whether it can do cells with periodic directions.
+        is_periodic: whether it can do cells with periodic directions; what cannot needs no cell at all.
         papers: what the method sections of papers set; named as protocols are.
         writes_inputs_only: whether the code runs elsewhere, on inputs that are written here.
     """
@@ -117,6 +127,14 @@ ELECTRONIC_METHODS: dict[str, ElectronicMethod] = {
                 "precise": {"basis": "def2-qzvpd", "grid_level": 5},
             },
             modules=("pyscf",),
+            is_periodic=False,
+        ),
+        ElectronicMethod(
+            name="xtb",
+            summary="semi-empirical tight binding in seconds, for geometries and rankings of molecules and clusters",
+            settings=XtbSettings,
+            protocols={"fast": {"accuracy": 5.0}, "moderate": {}, "precise": {"accuracy": 0.1}},
+            modules=("tblite",),
             is_periodic=False,
         ),
         ElectronicMethod(
@@ -220,6 +238,11 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str])
     settings = spec.overrides
     if find_method(spec.name).writes_inputs_only:
         return  # its data lie where it runs
+    if spec.name == "xtb":
+        unknown = [name for name in elements if atomic_numbers[name] > _HEAVIEST_OF_XTB]
+        if unknown:
+            raise InputError(f"calculator xtb has no parameters for {', '.join(unknown)}, it ends at radon. Set gpaw.")
+        return
     if spec.name == "cp2k":
         cp2k_installation.check_data(elements, basis=settings["basis"])
         return

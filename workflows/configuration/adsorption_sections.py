@@ -57,9 +57,10 @@ class PosesSection(ConfigModel):
     distance_scale: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.5, description="where the adsorbate is put down; 0: a covalent bond away, 1: in van-der-Waals contact"
     )
-    screening: Literal["small-basis", "none"] = Field(
+    screening: Literal["small-basis", "xtb", "none"] = Field(
         default="small-basis",
-        description="cheap ranking by energies in a small basis; none: every pose gets the full method",
+        description="cheap ranking: by energies in a small basis; xtb: relaxed by tight binding first, molecules and "
+        "clusters only; none: every pose gets the full method",
     )
     keep: int = Field(default=3, gt=0, le=500, description="best poses of the ranking that get the full method")
     most: int = Field(default=60, gt=0, le=2000, description="poses to rank at most; more are thinned out evenly")

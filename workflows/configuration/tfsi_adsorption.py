@@ -52,10 +52,10 @@ class SpeciesSection(ConfigModel):
 class ElectronicCalculatorSection(ConfigModel):
     """What gives the energies."""
 
-    name: Literal["gpaw", "pyscf", "cp2k"] = Field(
+    name: Literal["gpaw", "pyscf", "cp2k", "xtb"] = Field(
         default="gpaw",
         description="gpaw: PAW on a grid, in plane waves or orbitals; pyscf: Gaussian basis sets; cp2k: Gaussians and "
-        "plane waves, where CP2K is installed",
+        "plane waves, where CP2K is installed; xtb: tight binding, for geometries of molecules and clusters",
     )
     protocol: Protocol = Field(
         default="moderate", description="fast: a first look; moderate: numbers; precise: the same, finer"
@@ -71,6 +71,11 @@ class GeometrySection(ConfigModel):
     vacuum_A: Positive = Field(default=5.0, le=30, description="smallest distance of an atom to a wall of the box")
     relax: bool = Field(
         default=True, description="relax each species first; gpaw: in plane waves (protocol fast: in orbitals)"
+    )
+    calculator: ElectronicCalculatorSection | None = Field(
+        default=None,
+        description="a cheaper one for relaxations, whose geometries then get their energies, e.g. {name: xtb} or "
+        "{name: gpaw, protocol: fast, overrides: {k_points: [1, 1, 1]}}; null: that of the energies",
     )
     force_tolerance_eV_per_A: Positive = Field(default=0.05, le=1, description="of the relaxation")
     max_steps: int = Field(default=200, gt=0, le=10_000, description="of the relaxation")
@@ -189,6 +194,13 @@ class TfsiAdsorptionConfig(ConfigModel):
             return self.reactions
         short = f"{self.substrate} + {self.adsorbate} {ARROW} {self.adsorbate}{ON}{self.substrate}"
         return (short,) if self.reactions == DEFAULT_REACTIONS else (*self.reactions, short)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every calculator of a run by its name, that of the energies first."""
+        moving = self.geometry.calculator if self.geometry.relax else None
+        screening = ("xtb",) if self.poses.screening == "xtb" else ()
+        return tuple(dict.fromkeys((self.calculator.name, *((moving.name,) if moving else ()), *screening)))
 
     @property
     def species_names(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from workflows.engines.lammps_process import die_with_parent
 from workflows.installation import reinstall_command
 
 _LAST_LINES = 12
+HAS_RANKS = ("gpaw",)  # codes that run on several MPI processes here; the others on threads
 
 
 def build_command(code: str, *, directory: Path, ranks: int = 1) -> list[str]:
@@ -18,7 +19,7 @@ def build_command(code: str, *, directory: Path, ranks: int = 1) -> list[str]:
 
     Raises:
         SetupError: if several ranks are asked for and there is no `mpiexec` in this environment.
-        InputError: if several ranks are asked for of CP2K, whose MPI is not this environment's.
+        InputError: if several ranks are asked for of a code that runs on threads here.
     """
     check_ranks(code, ranks=ranks)
     command = [sys.executable, "-P", "-m", f"workflows.engines.{code}_process", str(directory)]
@@ -38,9 +39,9 @@ def check_ranks(code: str, *, ranks: int) -> None:
     Raises:
         InputError: says how to use the cores otherwise.
     """
-    if code == "cp2k" and ranks != 1:
+    if code not in HAS_RANKS and ranks != 1:
         raise InputError(
-            f"resources.ranks is {ranks}, needs 1 for the calculator cp2k. Set resources.threads: {ranks} instead."
+            f"resources.ranks is {ranks}, needs 1 for the calculator {code}. Set resources.threads: {ranks} instead."
         )
 
 
@@ -48,7 +49,7 @@ def run_electronic_code(code: str, *, directory: Path, ranks: int = 1) -> Answer
     """Run a request to its end.
 
     Args:
-        code: `gpaw`, `pyscf` or `cp2k`.
+        code: `gpaw`, `pyscf`, `cp2k` or `xtb`.
         directory: holds the request; gets the code's log and the answer.
         ranks: MPI processes.
 

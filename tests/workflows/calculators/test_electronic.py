@@ -105,7 +105,7 @@ def test_codes_that_run_elsewhere_are_not_started_here(name: str) -> None:
     assert method.writes_inputs_only
     assert "runs elsewhere" in method.summary
     check_elements_and_basis(build_electronic_spec(name, protocol="fast", overrides={}), elements=["Li", "Am"])
-    with pytest.raises(SetupError, match=f"calculator {name} does not run here.*Choose one of gpaw, pyscf, cp2k"):
+    with pytest.raises(SetupError, match=f"calculator {name} does not run here.*Choose one of gpaw, pyscf, xtb, cp2k"):
         check_method_installed(name)
 
 
