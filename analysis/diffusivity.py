@@ -107,7 +107,7 @@ def compute_diffusivity(
     Raises:
         InputError: if there are fewer than 20 frames, unequal times, no atoms, or one whose drift is to go.
 
-    Source: McCluskey et al. 2024, 10.1021/acs.jctc.4c01249; kinisi, 10.21105/joss.05984.
+    Source: McCluskey et al. 2025, 10.1021/acs.jctc.4c01249; kinisi, 10.21105/joss.05984.
     """
     times, positions = compute_displacements(
         universe, species=species, region=region, frames=frames, drift_A=_compute_frame_drift(universe, species, frames)

@@ -232,7 +232,7 @@ def test_an_ion_finds_the_oxygen_of_water(folder: Path) -> None:
     assert far["cheap_above_lowest_eV"] > 0.5
     assert far["above_lowest_eV"] is None
     energy = results["observables"]["reactions"]["W + Li+ -> Li+@W"]["energy"]["value"]
-    # enthalpy measured in the gas phase, 10.1021/j100702a013; vibrations count for some hundredths of an eV
+    # enthalpy in the gas phase, extrapolated from larger clusters, 10.1021/j100702a013; vibrations count for hundredths
     assert energy == pytest.approx(-34.0 * units.kcal / units.mol, abs=0.15)
 
 
