@@ -1,8 +1,9 @@
 """Steps of relaxations from the model Hessian against plain BFGS: five molecules on surfaces, by tight binding.
 
 The surfaces are a flake of graphene and a phthalocyanine, their rims held. Tight binding has forces without noise, so
-that steps are those of the optimiser. Both start from the same geometry and stop at the same force; the energies where
-they end are given, as the two may end in different minima.
+that steps are those of the optimiser. Both start from the same geometry and stop at the same force, where the energy
+may be flat and not yet low, and perhaps in different minima. So beside the steps to the end stand the steps after which
+the energy is as low as where plain BFGS ended (within 5 meV), and the difference of the last energies.
 
     python -m benchmarks.optimiser_steps [--small]
 """
@@ -25,6 +26,7 @@ from workflows.engines.model_hessian import build_model_hessian
 
 FORCE_EV_PER_A, MOST_STEPS = 0.05, 500
 LONGEST_STEP_A = 0.2
+AS_LOW_EV = 0.005
 CARBON_HYDROGEN_A = 1.09
 N_FLAKE = 6
 
@@ -96,8 +98,8 @@ def build_case(case: Case) -> Atoms:
     return both
 
 
-def relax(case: Case, *, guess: bool) -> tuple[int, float]:
-    """Steps and the energy in the end, in eV.
+def relax(case: Case, *, guess: bool) -> list[float]:
+    """Energies from the start to the end, in eV, one a step.
 
     Raises:
         RuntimeError: if the forces do not get there.
@@ -110,12 +112,19 @@ def relax(case: Case, *, guess: bool) -> tuple[int, float]:
         spin_polarization=1.0 if case.multiplicity > 1 else None,
         verbosity=0,
     )
+    energies_eV = list[float]()
     with BFGS(atoms, logfile=None, maxstep=LONGEST_STEP_A) as optimiser:
+        optimiser.attach(lambda: energies_eV.append(float(atoms.get_potential_energy())))
         if guess:
             optimiser.H0 = build_model_hessian(atoms)
         if not optimiser.run(fmax=FORCE_EV_PER_A, steps=MOST_STEPS):
             raise RuntimeError(f"{case} is not relaxed after {MOST_STEPS} steps")
-        return int(optimiser.nsteps), float(atoms.get_potential_energy())
+    return energies_eV
+
+
+def find_first(energies_eV: list[float], *, below_eV: float) -> int:
+    """The first step whose energy is that low; all steps if none is."""
+    return next((step for step, energy in enumerate(energies_eV) if energy <= below_eV), len(energies_eV) - 1)
 
 
 def main() -> None:
@@ -124,17 +133,21 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a trial: one case, nothing kept")
     arguments = parser.parse_args()
     record = Record("optimiser_steps", settings={"force_eV_per_A": FORCE_EV_PER_A, "hamiltonian": "GFN2-xTB"})
-    shares = []
+    ends, lows = list[float](), list[float]()
     for case in CASES[: 1 if arguments.small else None]:
         plain, guessed = (relax(case, guess=guess) for guess in (False, True))
-        shares.append(guessed[0] / plain[0])
         name = f"{case.adsorbate} on {case.surface}"
-        record.ratios[f"steps, model Hessian / BFGS, {name}"] = Ratio(shares[-1])
-        record.figures[f"steps_bfgs_{name}"] = plain[0]
-        record.figures[f"steps_model_{name}"] = guessed[0]
-        record.figures[f"energy_model_less_bfgs_eV_{name}"] = round(guessed[1] - plain[1], 3)
-        print(name, plain, guessed, flush=True)
-    record.ratios["steps, model Hessian / BFGS, geometric mean"] = Ratio(float(np.exp(np.mean(np.log(shares)))), "<= 1")
+        n_low = find_first(guessed, below_eV=plain[-1] + AS_LOW_EV)
+        ends.append((len(guessed) - 1) / (len(plain) - 1))
+        lows.append(n_low / find_first(plain, below_eV=plain[-1] + AS_LOW_EV))
+        record.figures[f"steps_bfgs_{name}"] = len(plain) - 1
+        record.figures[f"steps_model_{name}"] = len(guessed) - 1
+        record.figures[f"steps_model_as_low_as_bfgs_{name}"] = n_low
+        record.figures[f"energy_model_less_bfgs_eV_{name}"] = round(guessed[-1] - plain[-1], 3)
+        print(name, record.figures, flush=True)
+    for words, shares in (("to the force", ends), ("to the energy where BFGS ended", lows)):
+        mean = float(np.exp(np.mean(np.log(shares))))
+        record.ratios[f"steps {words}, model Hessian / BFGS, geometric mean"] = Ratio(mean, "<= 1")
     record.publish(keep=not arguments.small)
 
 

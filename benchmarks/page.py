@@ -19,6 +19,7 @@ TITLES = {
     "building_speed": "Building cells",
     "adsorption_overhead": "Time of an adsorption run outside the electronic-structure code",
     "gpaw_ranks": "GPAW on two ranks against one",
+    "screening_savings": "Energies that the ranking of poses saves",
     "optimiser_steps": "Steps of a relaxation, from a model Hessian against plain BFGS",
 }
 HEAD = """# Measured speeds
