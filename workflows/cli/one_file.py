@@ -5,10 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from workflows.cli.one_file_settings import COMMANDS as COMMANDS  # noqa: PLC0414 (what the application asks for)
-from workflows.cli.one_file_settings import CommandWithSettings as CommandWithSettings  # noqa: PLC0414 (likewise)
 from workflows.cli.one_file_settings import find_settings_model
-from workflows.cli.one_file_task import Electrons, Manner, read_task, run_with_potential
+from workflows.cli.one_file_task import DEFAULT_POTENTIAL, Electrons, Manner, read_task, run_with_potential
 from workflows.cli.options import CoresOption, JsonOption, QuietOption, StoreOption
 
 FileArgument = Annotated[Path, typer.Argument(help="Structure: CIF, POSCAR, extxyz and others that ASE reads.")]
@@ -49,7 +47,7 @@ def single_point(
     file: FileArgument,
     *,
     calculator: CalculatorOption = "pod",
-    potential: PotentialOption = "k-bi-sn-sb",
+    potential: PotentialOption = DEFAULT_POTENTIAL,
     charge: ChargeOption = 0,
     multiplicity: MultiplicityOption = None,
     protocol: ProtocolOption = "moderate",
@@ -80,7 +78,7 @@ def relax(
     file: FileArgument,
     *,
     calculator: CalculatorOption = "pod",
-    potential: PotentialOption = "k-bi-sn-sb",
+    potential: PotentialOption = DEFAULT_POTENTIAL,
     charge: ChargeOption = 0,
     multiplicity: MultiplicityOption = None,
     protocol: ProtocolOption = "moderate",
@@ -116,7 +114,7 @@ def md(
     file: FileArgument,
     *,
     calculator: Annotated[str, typer.Option("--calculator", help="pod, lammps, chgnet or ase.")] = "pod",
-    potential: PotentialOption = "k-bi-sn-sb",
+    potential: PotentialOption = DEFAULT_POTENTIAL,
     temperature_K: Annotated[float, typer.Option("--temperature-K", help="Temperature.")] = 300.0,
     length_ps: Annotated[
         float, typer.Option("--length-ps", help="Time of production, rounded up to whole segments of 3 ps.")

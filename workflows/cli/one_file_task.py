@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workflows.jobs.store import Finished, Store
 
 DEFAULT_POTENTIAL = "k-bi-sn-sb"
+_LARGE, _HUGE = 1e2, 1e9  # total energies differ in small parts
 
 
 @dataclass(frozen=True)
@@ -284,7 +285,7 @@ def print_finished(
 
 def _show(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.4f}" if _LARGE <= abs(value) < _HUGE else f"{value:.6g}"
     if isinstance(value, list):
         return f"[{', '.join(_show(one) for one in value)}]"
     return json.dumps(value) if isinstance(value, dict) else str(value)

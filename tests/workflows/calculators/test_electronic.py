@@ -51,16 +51,16 @@ def test_each_place_has_its_own_way_to_set_them() -> None:
     for said, protocol, overrides in (
         ("--protocol is 'slow', needs one of fast, moderate, precise for xtb", "slow", {}),
         ("calculator.accuracy is -1: input should be greater than or equal to 0.001", "fast", {"accuracy": -1}),
-        ("calculator.acuracy is not a setting of xtb", "fast", {"acuracy": 1}),
+        ("calculator.precision is not a setting of xtb", "fast", {"precision": 1}),
     ):
         with pytest.raises(InputError, match=f"^{re.escape(said)}"):
             build_electronic_spec("xtb", protocol=protocol, overrides=overrides, wording=wording)
-    for name, overrides, element, said in (
+    for name, changed, element, said in (
         ("xtb", {}, "U", "ends at radon. Use --calculator gpaw."),
         ("gpaw", {}, "Am", "or --calculator pyscf."),
         ("pyscf", {"basis": "x"}, "H", "Use another, e.g. --set calculator.basis=def2-tzvpd."),
     ):
-        spec = build_electronic_spec(name, protocol="fast", overrides=overrides)
+        spec = build_electronic_spec(name, protocol="fast", overrides=changed)
         with pytest.raises(InputError, match=re.escape(said)):
             check_elements_and_basis(spec, elements=[element], wording=wording)
 
