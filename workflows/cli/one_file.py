@@ -32,7 +32,11 @@ MultiplicityOption = Annotated[
 ProtocolOption = Annotated[str, typer.Option("--protocol", help="With electrons: fast, moderate or precise.")]
 RanksOption = Annotated[
     int,
-    typer.Option("--ranks", min=1, help="With electrons: cores of the calculation; gpaw: MPI ranks, others: threads."),
+    typer.Option(
+        "--ranks",
+        min=1,
+        help="With electrons: cores of the calculation; gpaw: MPI ranks (single-point), others: threads.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
