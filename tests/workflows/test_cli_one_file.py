@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from workflows.calculators.spec import CalculatorSpec
 from workflows.cli import app
-from workflows.cli.one_file import COMMANDS, find_settings_model
+from workflows.cli.one_file_settings import COMMANDS, find_settings_model
 from workflows.configuration.sections import OneFileDynamics
 from workflows.jobs.attempt import claim_attempt, derive_state
 from workflows.jobs.calculation import Calculation

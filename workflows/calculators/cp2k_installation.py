@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from structures.errors import InputError, SetupError
+from workflows.calculators.wording import IN_FLOWS, Wording
 
 PROGRAMS = ("cp2k.psmp", "cp2k.ssmp")
 INSTALL = "apt-get install cp2k libopenblas0-openmp (Debian, Ubuntu)"
@@ -59,8 +60,13 @@ def find_data(program: str) -> Path | None:
     return next((folder for folder in folders if (folder / _BASIS_FILE).is_file()), None)
 
 
-def check_data(elements: Collection[str], *, basis: str) -> None:
+def check_data(elements: Collection[str], *, basis: str, wording: Wording = IN_FLOWS) -> None:
     """Check that CP2K has the basis and a potential for each element, where its data can be found.
+
+    Args:
+        elements: of the structure.
+        basis: name of the basis.
+        wording: how the place that named the calculator spells its settings.
 
     Raises:
         SetupError: if CP2K is not installed.
@@ -75,6 +81,6 @@ def check_data(elements: Collection[str], *, basis: str) -> None:
         missing = sorted(set(elements) - known)
         if missing:
             raise InputError(
-                f"calculator cp2k has no {name} of {', '.join(missing)} in {folder / file}. Set "
-                "calculator.overrides.basis: DZVP-MOLOPT-SR-GTH, or calculator.name: gpaw."
+                f"calculator cp2k has no {name} of {', '.join(missing)} in {folder / file}. Use "
+                f"{wording.set('basis', 'DZVP-MOLOPT-SR-GTH')}, or {wording.choose.format('gpaw')}."
             )

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from structures.errors import InputError, SetupError
 from workflows.calculators import cp2k_installation
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.wording import IN_FLOWS, Wording
 from workflows.calculators.written_settings import (
     PROTOCOLS,
     VASP_PAPERS,
@@ -182,13 +183,16 @@ def find_method(name: str) -> ElectronicMethod:
     return ELECTRONIC_METHODS[name]
 
 
-def build_electronic_spec(name: str, *, protocol: str, overrides: Mapping[str, Any]) -> CalculatorSpec:
+def build_electronic_spec(
+    name: str, *, protocol: str, overrides: Mapping[str, Any], wording: Wording = IN_FLOWS
+) -> CalculatorSpec:
     """The spec of a method: the protocol's settings, the user's over them, every value written out.
 
     Args:
         name: of the method.
         protocol: fast, moderate, precise, or the name of a paper whose method section the method knows.
         overrides: settings to have otherwise.
+        wording: how the place that named the calculator spells its settings.
 
     Raises:
         InputError: names the setting, its value and what it needs.
@@ -196,23 +200,21 @@ def build_electronic_spec(name: str, *, protocol: str, overrides: Mapping[str, A
     method = find_method(name)
     protocols: dict[str, Mapping[str, Any]] = {**dict(method.protocols.items()), **method.papers}
     if protocol not in protocols:
-        raise InputError(f"calculator.protocol is {protocol!r}, needs one of {', '.join(protocols)} for {name}.")
+        raise InputError(f"{wording.protocol} is {protocol!r}, needs one of {', '.join(protocols)} for {name}.")
     for key in overrides:
         known = method.settings.model_fields
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise InputError(
-                f"calculator.overrides.{key} is not a setting of {name}, needs one of {', '.join(known)}.{hint}"
-            )
+            raise InputError(f"{wording.name(key)} is not a setting of {name}, needs one of {', '.join(known)}.{hint}")
     try:
         settings = method.settings.model_validate({**protocols[protocol], **overrides}, strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"calculator.overrides.{where} is {first['input']!r}: {first['msg'].lower()}. Set it, or leave it out "
-            f"for the value of the protocol {protocol}."
+            f"{wording.name(where)} is {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}. Set it, or "
+            f"leave it out for the value of the protocol {protocol}."
         ) from error
     for element in getattr(settings, "hubbard_U_eV", {}):
         find_hubbard_shell(element)
@@ -229,8 +231,13 @@ def keep_telling_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in left_out}
 
 
-def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str]) -> None:
+def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str], wording: Wording = IN_FLOWS) -> None:
     """Check that a code has what it needs for each element: PAW data, or a basis.
+
+    Args:
+        spec: from `build_electronic_spec`.
+        elements: of the structure.
+        wording: how the place that named the calculator spells its settings.
 
     Raises:
         InputError: names the element and what is missing.
@@ -241,10 +248,11 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str])
     if spec.name == "xtb":
         unknown = [name for name in elements if atomic_numbers[name] > _HEAVIEST_OF_XTB]
         if unknown:
-            raise InputError(f"calculator xtb has no parameters for {', '.join(unknown)}, it ends at radon. Set gpaw.")
+            fix = f"Use {wording.choose.format('gpaw')}."
+            raise InputError(f"calculator xtb has no parameters for {', '.join(unknown)}, it ends at radon. {fix}")
         return
     if spec.name == "cp2k":
-        cp2k_installation.check_data(elements, basis=settings["basis"])
+        cp2k_installation.check_data(elements, basis=settings["basis"], wording=wording)
         return
     if spec.name == "pyscf":
         from pyscf.gto.basis import load
@@ -257,8 +265,8 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str])
                     load(settings["basis"], element)
             except (BasisNotFoundError, KeyError) as error:
                 raise InputError(
-                    f"calculator.overrides.basis is {settings['basis']!r}, which PySCF does not have for {element}. "
-                    "Set another, e.g. def2-tzvpd."
+                    f"{wording.name('basis')} is {settings['basis']!r}, which PySCF does not have for {element}. "
+                    f"Use another, e.g. {wording.set('basis', 'def2-tzvpd')}."
                 ) from error
         return
     from gpaw_data import datapath
@@ -267,7 +275,7 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str])
     if missing:
         raise InputError(
             f"calculator gpaw has no PAW data of {', '.join(missing)} for {settings['xc']}. Use another element, or "
-            "calculator.name: pyscf."
+            f"{wording.choose.format('pyscf')}."
         )
 
 

@@ -12,11 +12,13 @@ class Wording:
         choose: names another calculator; `{}` is its name.
         potential: what the potential is called.
         prefix: what stands before an override in `--set`; empty where there is no `--set`.
+        protocol: what the protocol is called.
     """
 
     choose: str = "calculator {}"
     potential: str = "calculator.potential"
     prefix: str = ""
+    protocol: str = "calculator.protocol"
 
     def name(self, key: str) -> str:
         """An override, as it is called there."""
@@ -30,6 +32,6 @@ class Wording:
 
 
 IN_PYTHON = Wording()
-IN_ONE_FILE_COMMANDS = Wording("--calculator {}", "--potential", "calculator.")
+IN_ONE_FILE_COMMANDS = Wording("--calculator {}", "--potential", "calculator.", protocol="--protocol")
 IN_FLOWS = Wording("--set calculator.name={}", "calculator.potential", "calculator.overrides.")
 AS_TEACHER = Wording("--set teacher.name={}", "teacher.overrides.factory", "teacher.overrides.")

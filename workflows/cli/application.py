@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from workflows.cli import checking, compare, converging, looking, one_file, revoking, running, writing
+from workflows.cli import (
+    checking,
+    compare,
+    converging,
+    looking,
+    one_file,
+    one_file_settings,
+    revoking,
+    running,
+    writing,
+)
 from workflows.cli.explaining import explained, format_examples
 
 app = typer.Typer(
@@ -51,9 +61,15 @@ alkaliflow run potassium-diffusion config.yaml --dry-run
     "inputs": "alkaliflow inputs --preset standard --code vasp --protocol zhen-2025 -o vasp-inputs",
     "schema": "alkaliflow schema potassium-diffusion > potassium-diffusion.schema.json",
     "doctor": "alkaliflow doctor",
-    "relax": "alkaliflow relax examples/m-bisnsb.extxyz --calculator pod --output relaxed.extxyz",
+    "relax": """
+alkaliflow relax examples/m-bisnsb.extxyz --calculator pod --output relaxed.extxyz
+alkaliflow relax structures/molecules/tfsi-cisoid.xyz --calculator xtb --charge -1 --output tfsi.xyz
+""",
     "md": "alkaliflow md examples/m-bisnsb.extxyz --calculator pod --temperature-K 300 --length-ps 12",
-    "single-point": "alkaliflow single-point examples/m-bisnsb.extxyz --calculator pod",
+    "single-point": """
+alkaliflow single-point examples/m-bisnsb.extxyz --calculator pod
+alkaliflow single-point structures/molecules/so2.xyz --calculator pyscf --protocol fast
+""",
 }
 
 
@@ -93,7 +109,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "single-point": one_file.single_point,
 }
 for name, command in COMMANDS.items():
-    kind = one_file.CommandWithSettings if name in one_file.COMMANDS else None
+    kind = one_file_settings.CommandWithSettings if name in one_file_settings.COMMANDS else None
     app.command(name, cls=kind, epilog=format_examples(EXAMPLES[name]))(explained(command))
 job_app.command("show", epilog=format_examples(EXAMPLES["job show"]))(explained(looking.show_job))
 job_app.command("revoke", epilog=format_examples(EXAMPLES["job revoke"]))(explained(revoking.revoke_job))

@@ -14,6 +14,7 @@ from workflows.calculators.electronic import (
     check_method_installed,
     find_method,
 )
+from workflows.calculators.wording import IN_ONE_FILE_COMMANDS
 
 
 @pytest.mark.parametrize("name", list(ELECTRONIC_METHODS))
@@ -35,7 +36,7 @@ def test_the_user_has_the_last_word() -> None:
     [
         ({"spacing": 0.2}, "calculator.overrides.spacing is not a setting of gpaw"),
         ({"spacing": 0.2}, "Did you mean spacing_A?"),
-        ({"xc": "PBEsol"}, "calculator.overrides.xc is 'PBEsol': input should be 'pbe', 'revpbe', 'rpbe' or 'lda'"),
+        ({"xc": "PBEsol"}, "calculator.overrides.xc is 'PBEsol': input should be 'PBE', 'revPBE', 'RPBE' or 'LDA'"),
         ({"spacing_A": 0}, "calculator.overrides.spacing_A is 0: input should be greater than 0.05"),
         ({"spacing_A": "fine"}, "calculator.overrides.spacing_A is 'fine'"),
     ],
@@ -43,6 +44,25 @@ def test_the_user_has_the_last_word() -> None:
 def test_wrong_settings_are_named(overrides: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
         build_electronic_spec("gpaw", protocol="moderate", overrides=overrides)
+
+
+def test_each_place_has_its_own_way_to_set_them() -> None:
+    wording = IN_ONE_FILE_COMMANDS
+    for said, protocol, overrides in (
+        ("--protocol is 'slow', needs one of fast, moderate, precise for xtb", "slow", {}),
+        ("calculator.accuracy is -1: input should be greater than or equal to 0.001", "fast", {"accuracy": -1}),
+        ("calculator.precision is not a setting of xtb", "fast", {"precision": 1}),
+    ):
+        with pytest.raises(InputError, match=f"^{re.escape(said)}"):
+            build_electronic_spec("xtb", protocol=protocol, overrides=overrides, wording=wording)
+    for name, changed, element, said in (
+        ("xtb", {}, "U", "ends at radon. Use --calculator gpaw."),
+        ("gpaw", {}, "Am", "or --calculator pyscf."),
+        ("pyscf", {"basis": "x"}, "H", "Use another, e.g. --set calculator.basis=def2-tzvpd."),
+    ):
+        spec = build_electronic_spec(name, protocol="fast", overrides=changed)
+        with pytest.raises(InputError, match=re.escape(said)):
+            check_elements_and_basis(spec, elements=[element], wording=wording)
 
 
 def test_elements_without_data_are_named() -> None:
