@@ -148,9 +148,6 @@ def build_plan(task: Task, *, vacuum_A: float, settings: Mapping[str, Any], salt
             "waves by itself."
         )
     ranks = task.electrons.ranks
-    if name in HAS_RANKS and ranks > 1 and settings:
-        # rank 0 alone keeps the geometry of each step, by a function of ASE that waits for all ranks
-        raise InputError(f"--ranks is {ranks}, needs 1 to relax with calculator {name}. single-point takes more.")
     layout = {"ranks": ranks, "threads": 1} if name in HAS_RANKS else {"ranks": 1, "threads": ranks}
     build_command(name, directory=Path(), ranks=layout["ranks"])  # refuses ranks that it cannot start
     section = {"name": name, "protocol": task.electrons.protocol, "overrides": dict(task.overrides)}

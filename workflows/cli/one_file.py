@@ -32,11 +32,7 @@ MultiplicityOption = Annotated[
 ProtocolOption = Annotated[str, typer.Option("--protocol", help="With electrons: fast, moderate or precise.")]
 RanksOption = Annotated[
     int,
-    typer.Option(
-        "--ranks",
-        min=1,
-        help="With electrons: cores of the calculation; gpaw: MPI ranks (single-point), others: threads.",
-    ),
+    typer.Option("--ranks", min=1, help="With electrons: cores of the calculation; gpaw: MPI ranks, others: threads."),
 ]
 SetOption = Annotated[
     list[str] | None,
