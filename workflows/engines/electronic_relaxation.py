@@ -38,7 +38,7 @@ def relax_atoms(atoms: Atoms, *, request: Request, directory: Path) -> tuple[int
 def write_final(atoms: Atoms, *, directory: Path) -> None:
     """Write the geometry, whole or not at all: a later attempt may go on from it."""
     aside = directory / f".{FINAL_FILE}"
-    write(aside, atoms.copy(), format="extxyz")
+    write(aside, atoms.copy(), format="extxyz", parallel=False)  # rank 0 is alone here
     aside.replace(directory / FINAL_FILE)
 
 

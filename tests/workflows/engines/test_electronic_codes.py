@@ -109,6 +109,18 @@ def test_two_ranks_give_the_energy_of_one(mode: str, tmp_path: Path) -> None:
     assert one.method == two.method
 
 
+def test_two_ranks_relax_as_one(tmp_path: Path) -> None:
+    start = Atoms("H2", [(0, 0, 0), (0, 0, 0.80)])
+    settings = {"mode": "lcao", "spacing_A": 0.25, "force_tolerance_eV_per_A": 0.1}
+    answers = [
+        compute("gpaw", start, directory=tmp_path / str(n), ranks=n, **settings)  # type: ignore[arg-type]
+        for n in (1, 2)
+    ]
+    assert answers[0].energy_eV == pytest.approx(answers[1].energy_eV, abs=1e-4)
+    assert answers[0].n_steps == answers[1].n_steps > 0
+    assert (tmp_path / "2" / "final.extxyz").is_file()
+
+
 def test_dispersion_is_a_part_of_the_energy(tmp_path: Path) -> None:
     neon = Atoms("Ne2", [(0, 0, 0), (0, 0, 3.1)])
     plain = compute("pyscf", neon, directory=tmp_path / "plain", basis="def2-svpd")
