@@ -42,17 +42,30 @@ def sum_up_surfaces(
             warnings.append(ResultWarning("amber", f"{one.name}: no surface energy: {error}"))
             continue
         found[one.name] = describe_surface(one, surface=surface, energies=energies)
-        change_eV = find_relaxation(one, energies=energies)
-        if change_eV > NOISE_EV:
-            text = (
-                f"{one.name}: relaxed it lies {change_eV:.3f} eV above the slab as cut; its surface energy is too high."
-            )
-            warnings.append(ResultWarning("amber", text))
-        magnetic = [element for element in one.formula if element in MAGNETIC]
-        if magnetic:
-            text = f"{one.name}: its surface energy is without magnetism, which {', '.join(magnetic)} may have."
-            warnings.append(ResultWarning("amber", text))
+        warnings += judge_surface(one, surface=surface, energies=energies)
     return found, warnings
+
+
+def judge_surface(
+    one: CleanSurface, *, surface: SurfaceEnergy, energies: Mapping[str, Finished]
+) -> list[ResultWarning]:
+    """What speaks against a surface energy."""
+    texts = []
+    lowest = float(surface.gamma_J_per_m2.min())
+    if lowest < 0:
+        texts.append(
+            f"its surface energy goes down to {lowest:.2f} J/m²; below 0 the crystal would fall into slabs. Likely the "
+            "k-points of the slab are too few, or it is too thin. Set substrates.….k_points higher, or layers."
+        )
+    change_eV = find_relaxation(one, energies=energies)
+    if change_eV > NOISE_EV:
+        texts.append(
+            f"relaxed it lies {change_eV:.3f} eV above the slab as cut, so that its surface energy is too high."
+        )
+    magnetic = [element for element in one.formula if element in MAGNETIC]
+    if magnetic:
+        texts.append(f"its surface energy is without magnetism, which {', '.join(magnetic)} may have.")
+    return [ResultWarning("amber", f"{one.name}: {text}") for text in texts]
 
 
 def sum_up_surface(one: CleanSurface, *, energies: Mapping[str, Finished]) -> SurfaceEnergy:
@@ -203,7 +216,7 @@ def describe_relaxation(one: CleanSurface) -> str:
     """Which faces were relaxed, in words."""
     if not one.cut.terms:
         return ", as cut"
-    return ", relaxed; the other face as cut taken out" if one.n_relaxed == 1 else ", relaxed"
+    return ", the upper face relaxed" if one.n_relaxed == 1 else ", both faces relaxed"
 
 
 def name_reference(element: str) -> str:

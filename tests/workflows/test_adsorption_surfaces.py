@@ -296,6 +296,17 @@ def test_a_slab_that_relaxes_upwards_and_a_magnet_are_told() -> None:
     assert "without magnetism, which Fe may have" in warnings[1].text
 
 
+def test_a_negative_surface_energy_is_told() -> None:
+    config = build_config(LITHIUM)
+    (one,) = build_surfaces(config).values()
+    energies = add_up(one, of_atoms_eV={"Li": -1.9})
+    energies["Li(001) as cut"] -= 0.2 * one.area_A2
+    energies["Li(001)"] -= 0.2 * one.area_A2
+    _, warnings = sum_up_surfaces(config, surfaces=[one], energies=finish(energies))
+    assert [warning.severity for warning in warnings] == ["amber"]
+    assert "goes down to -1.60 J/m²; below 0 the crystal would fall into slabs" in warnings[0].text
+
+
 @pytest.mark.slow
 def test_lithium_costs_what_it_does_in_print(tmp_path: Path) -> None:
     """Published for PBE: 0.46 J/m² (10.1038/sdata.2016.80); here three planes in a small basis on a coarse grid."""
