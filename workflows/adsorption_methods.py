@@ -113,18 +113,19 @@ def describe_surface_energies(config: TfsiAdsorptionConfig, *, found: FoundEnerg
         molecules = [f"{element}2" for element in references if element in MOLECULES]
         metals = [element for element in references if element not in MOLECULES]
         boxes = f"molecules in a periodic box ({', '.join(molecules)})" if molecules else ""
-        lattices = f"metals with ASE's lattice ({', '.join(metals)}), at its lattice constant," if metals else ""
+        lattices = f"metals with ASE's lattice and lattice constant ({', '.join(metals)})" if metals else ""
         said.append(
             "Of slabs that are not composed as their crystal, the excess comes from a reservoir, γ(Δμ) = [E_slab − n "
             f"E_crystal − N_excess (μ + Δμ)] / 2A (Reuter and Scheffler, 10.1103/PhysRevB.65.035406), Δμ of "
             f"{' and '.join(str(one) for one in exchanged)} from where the crystal falls apart, by its computed energy "
-            f"of formation, to 0. The elements were {' and '.join(filter(None, (boxes, lattices)))} without zero-point "
-            "and thermal parts."
+            f"of formation, to 0. The elements were {' and '.join(filter(None, (boxes, lattices)))}, without "
+            "zero-point and thermal parts."
         )
-    said.append(
-        "The error of γ is the sum of the sizes of its shifts by the checks of the slab, in which crystal and "
-        "reservoir take part; the energy of relaxation is taken not to shift."
-    )
+    if any(one.slab.checks for one in found.surfaces):
+        said.append(
+            "The error of γ is the sum of the sizes of its shifts by the checks of the slab, in which crystal and "
+            "reservoir take part; the energy of relaxation is taken not to shift."
+        )
     return " ".join(said)
 
 

@@ -13,9 +13,11 @@ from analysis.surface_energy import J_PER_M2
 from structures.errors import InputError
 from structures.species import Species
 from workflows.adsorption_calculation import build_calculation
+from workflows.adsorption_methods import describe_surface_energies
 from workflows.adsorption_plan import plan
 from workflows.adsorption_species import build_all_species
 from workflows.adsorption_steps import Wanted, list_all_steps, list_energies
+from workflows.adsorption_sums import FoundEnergies
 from workflows.adsorption_surface_sums import (
     check_methods,
     describe_surface,
@@ -305,6 +307,17 @@ def test_a_negative_surface_energy_is_told() -> None:
     _, warnings = sum_up_surfaces(config, surfaces=[one], energies=finish(energies))
     assert [warning.severity for warning in warnings] == ["amber"]
     assert "goes down to -1.60 J/m²; below 0 the crystal would fall into slabs" in warnings[0].text
+
+
+def test_the_methods_say_what_was_computed_and_how_one_face_relaxed() -> None:
+    config = build_config(NITRIDE)
+    found = FoundEnergies({}, {}, {}, [], {}, surfaces=list(build_surfaces(config).values()))
+    text = describe_surface_energies(config, found=found)
+    assert "4.24 x 4.24 x 4.24 Å, crystal of TiN, 5 x 5 x 5 k-points; 2.95 x 2.95" in text
+    assert "molecules in a periodic box (N2) and metals with ASE's lattice and lattice constant (Ti)" in text
+    assert "(E_relaxed − E_cut) / A of the upper face" in text
+    unrelaxed = build_config(NITRIDE, geometry={"relax": False})
+    assert "E_relaxed" not in describe_surface_energies(unrelaxed, found=found)
 
 
 @pytest.mark.slow
