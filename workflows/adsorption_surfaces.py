@@ -95,13 +95,9 @@ def explain_left_out(config: TfsiAdsorptionConfig) -> dict[str, str]:
         if surface.n_layers == 1:
             found[name] = "one plane of atoms has no inside"
         elif not surface.is_symmetric:
-            found[name] = (
-                "its faces differ, so that its energy is not twice that of one; another number of layers may help"
-            )
+            found[name] = "its faces differ, so that it has no energy of one; another number of layers may help"
         elif not surface.is_stoichiometric and n_elements > N_ELEMENTS:
-            found[name] = (
-                f"it is not composed as its crystal of {n_elements} elements, of which two at most are handled"
-            )
+            found[name] = f"it is not composed as its crystal of {n_elements} elements, of which two are handled"
     return found
 
 
@@ -263,7 +259,9 @@ def _build_crystal(name: str, *, config: TfsiAdsorptionConfig) -> Species:
     found = build_bulk(name, section=section)
     atoms = Atoms(found.numbers, positions=found.positions, cell=found.cell, pbc=True)
     if section.file is not None:
-        return Species(f"crystal of {name}", atoms, source=Path(section.file).name)
+        others = list_clean_slabs(config)
+        first = next(other for other in others if _find_section(other, config=config).file == section.file)
+        return Species(f"crystal of {first}", atoms, source=Path(section.file).name)
     if section.element is not None:
         return _take_from_ase(section.element, atoms=atoms)
     return Species(f"crystal of {atoms.symbols.formula.reduce()[0]}", atoms, source="the lattice of the slab")

@@ -199,18 +199,18 @@ def test_the_crystal_is_shared_and_what_is_computed_without_it_keeps_its_keys(tm
     assert crystals.isdisjoint(keys[False].values())
 
 
-def test_oxygen_is_a_triplet() -> None:
-    (oxygen,) = build_reservoirs(
-        build_config(
-            {
-                "reactions": ["mine + H -> H@mine"],
-                "species": {"H": {"smiles": "[H]"}},
-                "substrates": {"mine": {"file": "mgo.cif", "miller": [1, 1, 1], "termination": "O", "layers": 5}},
-                "analyses": ["surface-energy"],
-            }
-        )
-    ).values()
+def test_slabs_of_one_file_share_its_crystal_and_oxygen_is_a_triplet() -> None:
+    faces = {name: {"file": "mgo.cif", "miller": [1, 1, 1], "termination": name, "layers": 5} for name in ("O", "Mg")}
+    config = build_config(
+        {
+            "reactions": [f"{name} + Li -> Li@{name}" for name in faces],
+            "substrates": faces,
+            "analyses": ["surface-energy"],
+        }
+    )
+    (oxygen,) = build_reservoirs(config).values()
     assert (oxygen.multiplicity, oxygen.n_electrons) == (3, 16)
+    assert {one.bulk.terms[0].name for one in build_surfaces(config).values()} == {"crystal of O"}
 
 
 @pytest.fixture(autouse=True)
