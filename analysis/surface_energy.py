@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,25 @@ from numpy.typing import NDArray
 from structures.errors import InputError
 
 J_PER_M2 = 1 / (units.J / units.m**2)  # one eV/Å² in J/m²: 16.02
+N_FACES = 2
+_NOT_IN_IT = "the functional's own error is not in it"
+_BY_ERRORS = f"errors of the energies of slab and crystal, added in size, over both faces; {_NOT_IN_IT}"
+_BY_CHECKS = f"sum of the sizes of the shifts when each numerical parameter is made worse in turn; {_NOT_IN_IT}"
+
+
+@dataclass(frozen=True)
+class SurfaceShift:
+    """How a surface energy moves when one numerical parameter is made worse.
+
+    Attributes:
+        name: what is varied: cut-off, vacuum, k-points.
+        change: in words.
+        shift_eV_per_A2: γ there minus the answer, at one and the same Δμ, in eV/Å²; it does not depend on Δμ.
+    """
+
+    name: str
+    change: str
+    shift_eV_per_A2: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -28,6 +47,8 @@ class SurfaceEnergy:
         gamma_eV_per_A2: surface energies there, shape (n,), in eV/Å².
         uncertainty_eV_per_A2: numerical error by the errors of the energies; None if these are not known.
         allowed_delta_mu_eV: where the crystal exists: lower and upper limit, in eV; None without a formation energy.
+        shifts: one entry for each numerical parameter that was varied.
+        how_estimated: the uncertainty, in words.
     """
 
     name: str
@@ -38,6 +59,8 @@ class SurfaceEnergy:
     gamma_eV_per_A2: NDArray[np.float64]
     uncertainty_eV_per_A2: float | None = None
     allowed_delta_mu_eV: tuple[float, float] | None = None
+    shifts: tuple[SurfaceShift, ...] = ()
+    how_estimated: str = _BY_ERRORS
 
     @property
     def gamma_J_per_m2(self) -> NDArray[np.float64]:
@@ -47,7 +70,7 @@ class SurfaceEnergy:
     @property
     def slope_per_A2(self) -> float:
         """dγ/dΔμ: minus the excess on one face over its area (Gibbs), in 1/Å²."""
-        return 0.0 - self.excess / (2 * self.area_A2)
+        return 0.0 - self.excess / (N_FACES * self.area_A2)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values for `results.json`."""
@@ -62,8 +85,8 @@ class SurfaceEnergy:
             "slope_per_A2": self.slope_per_A2,
             "uncertainty_eV_per_A2": self.uncertainty_eV_per_A2,
             "allowed_delta_mu_eV": None if self.allowed_delta_mu_eV is None else list(self.allowed_delta_mu_eV),
-            "how_estimated": "errors of the energies of slab and crystal, added in size, over both faces; the "
-            "functional's own error is not in it",
+            "errors": [asdict(shift) for shift in self.shifts],
+            "how_estimated": self.how_estimated,
         }
 
 
@@ -91,7 +114,7 @@ def compute_surface_energy(
         slab_energy_eV: of the slab.
         name: of the surface.
         counts: atoms of each element in the slab.
-        formula: atoms of each element in a formula unit of the crystal; one element or two.
+        formula: atoms of each element in a formula unit of the crystal; with a reservoir two elements.
         area_A2: of one face, in Å².
         is_symmetric: both faces are the same.
         bulk_energy_per_formula_eV: of the crystal.
@@ -113,10 +136,10 @@ def compute_surface_energy(
     if excess and reference_energy_eV is None:
         raise InputError(f"{name} has {excess:+g} {reservoir} in excess, needs reference_energy_eV of it. Give it.")
     exchanged_eV = excess * ((reference_energy_eV or 0.0) + np.asarray(delta_mu_eV, dtype=float))
-    gamma = (slab_energy_eV - n_formulas * bulk_energy_per_formula_eV - exchanged_eV) / (2 * area_A2)
+    gamma = (slab_energy_eV - n_formulas * bulk_energy_per_formula_eV - exchanged_eV) / (N_FACES * area_A2)
     error = None
     if energy_errors_eV is not None:
-        error = (abs(energy_errors_eV[0]) + n_formulas * abs(energy_errors_eV[1])) / (2 * area_A2)
+        error = (abs(energy_errors_eV[0]) + n_formulas * abs(energy_errors_eV[1])) / (N_FACES * area_A2)
     return SurfaceEnergy(
         name=name,
         reservoir=reservoir,
@@ -127,6 +150,50 @@ def compute_surface_energy(
         uncertainty_eV_per_A2=error,
         allowed_delta_mu_eV=_find_limits(formation_energy_eV, formula=formula, reservoir=reservoir),
     )
+
+
+def add_relaxation(as_cut: SurfaceEnergy, *, energy_change_eV: float, n_relaxed: int) -> SurfaceEnergy:
+    """γ = γ_cut + (E_relaxed − E_cut) / (n A): only n faces of the slab moved, the planes at the others were held.
+
+    Half of the relaxed slab's excess energy would be the mean of a relaxed face and one that is as cut.
+
+    Args:
+        as_cut: of the slab with all atoms where the crystal has them.
+        energy_change_eV: E_relaxed − E_cut of the slab.
+        n_relaxed: faces that moved, 1 or 2.
+
+    Raises:
+        InputError: if the number of faces is neither.
+    """
+    if n_relaxed not in (1, N_FACES):
+        raise InputError(f"n_relaxed is {n_relaxed}, needs 1 or {N_FACES}: a slab has two faces.")
+    return replace(as_cut, gamma_eV_per_A2=as_cut.gamma_eV_per_A2 + energy_change_eV / (n_relaxed * as_cut.area_A2))
+
+
+def add_checks(answer: SurfaceEnergy, *, worse: Sequence[tuple[str, str, SurfaceEnergy]]) -> SurfaceEnergy:
+    """The surface energy with its numerical error, if anything was varied.
+
+    Args:
+        answer: with all numerical parameters as asked for.
+        worse: name of a parameter, what was changed in words, and the surface energy with that at the same Δμ.
+
+    Raises:
+        InputError: if the chemical potentials are not the same.
+    """
+    for name, _, one in worse:
+        if not np.array_equal(one.delta_mu_eV, answer.delta_mu_eV):
+            raise InputError(
+                f"{answer.name}: delta_mu_eV of the {name} check is {one.delta_mu_eV.tolist()}, needs that of the "
+                f"answer, {answer.delta_mu_eV.tolist()}. Give both the same."
+            )
+    shifts = tuple(
+        SurfaceShift(name, change, float((one.gamma_eV_per_A2 - answer.gamma_eV_per_A2)[0]))
+        for name, change, one in worse
+    )
+    if not shifts:
+        return answer
+    total = sum(abs(shift.shift_eV_per_A2) for shift in shifts)
+    return replace(answer, uncertainty_eV_per_A2=total, shifts=shifts, how_estimated=_BY_CHECKS)
 
 
 def _find_limits(
@@ -155,10 +222,10 @@ def _compute_excess(
                 f"{', '.join(formula)}."
             )
         return 0.0
-    if reservoir not in formula or len(formula) == 1:
+    if reservoir not in formula or len(formula) != 2:  # noqa: PLR2004 (the other one tells how much crystal there is)
         raise InputError(
             f"reservoir is {reservoir!r}, needs one of two elements of the crystal {dict(formula)}; leave it out for "
-            "a crystal of one element."
+            "a crystal of one element, and for a slab composed as the crystal."
         )
     limiting = next(element for element in formula if element != reservoir)
     return counts[reservoir] - counts[limiting] / formula[limiting] * formula[reservoir]
@@ -174,7 +241,7 @@ def _check_slab(
         )
     if area_A2 <= 0:
         raise InputError(f"area_A2 of {name} is {area_A2:g}, needs more than 0 Å².")
-    if not 1 <= len(formula) <= 2 or set(counts) != set(formula) or min(*counts.values(), *formula.values()) < 1:  # noqa: PLR2004
+    if not formula or set(counts) != set(formula) or min(*counts.values(), *formula.values()) < 1:
         raise InputError(
-            f"{name} holds {dict(counts)} and the crystal {dict(formula)}, needs the same one or two elements in both."
+            f"{name} holds {dict(counts)} and the crystal {dict(formula)}, needs the same elements in both."
         )

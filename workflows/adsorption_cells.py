@@ -1,7 +1,7 @@
 """Cells that energies of `tfsi-adsorption` are computed in, settings that go with them, and their checks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -144,14 +144,23 @@ def find_slab_settings(
         )
     host = name.rsplit(ON, maxsplit=1)[-1]
     section = config.substrates.get(host, SubstrateSection())
-    lengths_A = 1 / np.linalg.norm(np.linalg.inv(species[host].atoms.cell.array).T[:2], axis=1)
-    own = [max(1, math.ceil(K_POINT_LENGTH_A / float(length))) for length in lengths_A]
+    own = find_divisions(species[host].atoms.cell.array)[:2]
     asked = config.calculator.overrides.get("k_points", ())[:2]
     return {
         **find_relaxation_settings(settings),
         "k_points": [*(asked or section.k_points or own), 1],
         "smearing_eV": settings["smearing_eV"] or SLAB_SMEARING_EV,
     }
+
+
+def find_divisions(lattice_A: NDArray[np.float64]) -> list[int]:
+    """k-points along each reciprocal vector: divisions times the distance of lattice planes at least 20 Å.
+
+    Args:
+        lattice_A: lattice vectors, shape (3, 3), in Å.
+    """
+    lengths_A = 1 / np.linalg.norm(np.linalg.inv(lattice_A).T, axis=1)
+    return [max(1, math.ceil(K_POINT_LENGTH_A / float(length))) for length in lengths_A]
 
 
 def list_open_checks(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any]) -> tuple[list[Variant], list[str]]:
@@ -234,8 +243,30 @@ def list_slab_checks(
     if checks.k_points:
         first, second, _ = settings["k_points"]
         denser = [first + 1, second + 1, 1]
-        variants.append(Variant("k-points", f"{denser[0]} x {denser[1]} k-points", {"k_points": denser}))
+        variants.append(Variant("k-points", _show_divisions(denser[:2]), {"k_points": denser}))
     else:
         unchecked.append("k-points")
     bases, open_basis = list_basis_checks(config, settings=settings)
     return [*variants, *bases], [*unchecked, *open_basis]
+
+
+def list_bulk_checks(of_slab: Iterable[Variant], *, k_points: Sequence[int]) -> list[Variant]:
+    """The checks of a slab that a crystal or a molecule in a box takes part in, under the same names.
+
+    Args:
+        of_slab: its checks.
+        k_points: divisions of the crystal, shape (3,); a check of them makes each one larger.
+    """
+    checks = []
+    for one in of_slab:
+        if "k_points" in one.settings:
+            if max(k_points) > 1:
+                denser = [number + 1 for number in k_points]
+                checks.append(replace(one, change=_show_divisions(denser), settings={"k_points": denser}))
+        elif one.settings:
+            checks.append(one)
+    return checks
+
+
+def _show_divisions(k_points: Iterable[int]) -> str:
+    return f"{' x '.join(str(number) for number in k_points)} k-points"

@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.reaction_energy import ReactionEnergy
 from workflows.adsorption_sums import FoundEnergies
+from workflows.adsorption_surfaces import MOLECULES, describe_surfaces
 from workflows.calculators.cp2k_installation import POTENTIAL
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 
@@ -22,6 +23,8 @@ def describe_methods(
     paragraphs = [describe_code(config, settings=settings), geometry]
     if "adsorption" in kinds:
         paragraphs.append(describe_slabs(config, settings=settings, found=found))
+    if found.surfaces:
+        paragraphs.append(describe_surface_energies(config, found=found))
     if found.searches:
         paragraphs.append(describe_poses(config, found=found))
     return (" ".join(paragraphs), describe_sums(reactions, kinds=kinds))
@@ -89,6 +92,41 @@ def describe_slabs(config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any],
         f"of {own['smearing_eV']:g} eV and a dipole correction along the normal, all in one cell."
         + (" Energies have −TS of the smearing in them." if config.calculator.name == "cp2k" else "")
     )
+
+
+def describe_surface_energies(config: TfsiAdsorptionConfig, *, found: FoundEnergies) -> str:
+    """How surface energies were computed."""
+    first = (
+        f"Surface energies of {', '.join(one.name for one in found.surfaces)} are γ = (E_slab − n E_crystal) / 2A, "
+        "crystals at the lattice constant of the slab, by the method of the slabs, with k-points that include Γ and "
+        f"divisions times length of at least 20 Å ({'; '.join(describe_surfaces(found.surfaces))})."
+    )
+    said = [first]
+    if config.geometry.relax and any(one.n_relaxed == 1 for one in found.surfaces):
+        said.append(
+            "Where the lower planes were held, γ is that of the slab as cut, to which (E_relaxed − E_cut) / A of the "
+            "upper face was added."
+        )
+    exchanged = dict.fromkeys(one.reservoir for one in found.surfaces if one.reservoir is not None)
+    if exchanged:
+        references = dict.fromkeys(element for one in found.surfaces for element in one.references)
+        molecules = [f"{element}2" for element in references if element in MOLECULES]
+        metals = [element for element in references if element not in MOLECULES]
+        boxes = f"molecules in a periodic box ({', '.join(molecules)})" if molecules else ""
+        lattices = f"metals with ASE's lattice and lattice constant ({', '.join(metals)})" if metals else ""
+        said.append(
+            "Of slabs that are not composed as their crystal, the excess comes from a reservoir, γ(Δμ) = [E_slab − n "
+            f"E_crystal − N_excess (μ + Δμ)] / 2A (Reuter and Scheffler, 10.1103/PhysRevB.65.035406), Δμ of "
+            f"{' and '.join(str(one) for one in exchanged)} from where the crystal falls apart, by its computed energy "
+            f"of formation, to 0. The elements were {' and '.join(filter(None, (boxes, lattices)))}, without "
+            "zero-point and thermal parts."
+        )
+    if any(one.slab.checks for one in found.surfaces):
+        said.append(
+            "The error of γ is the sum of the sizes of its shifts by the checks of the slab, in which crystal and "
+            "reservoir take part; the energy of relaxation is taken not to shift."
+        )
+    return " ".join(said)
 
 
 def describe_poses(config: TfsiAdsorptionConfig, *, found: FoundEnergies) -> str:

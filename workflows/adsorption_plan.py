@@ -21,6 +21,13 @@ from workflows.adsorption_species import (
 from workflows.adsorption_spins import check_moments_possible
 from workflows.adsorption_steps import Step, Wanted, list_all_steps, list_energies
 from workflows.adsorption_sums import find_host
+from workflows.adsorption_surfaces import (
+    CleanSurface,
+    build_reservoirs,
+    describe_surfaces,
+    explain_left_out,
+    list_surfaces,
+)
 from workflows.calculators.electronic import (
     build_electronic_spec,
     check_elements_and_basis,
@@ -129,7 +136,8 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     check_code(config)
     species = build_all_species(config)
     steps = list_all_steps(config, settings=settings, species=species)
-    energies = list_energies(steps)
+    surfaces = _plan_surfaces(config, settings=settings, species=species)
+    energies = list_energies([*steps, *(one.steps for one in surfaces)])
     elements = sorted({symbol for one in species.values() for symbol in one.atoms.symbols})
     for changes in {str(one.changes): one.changes for one in energies.values()}.values():
         check_elements_and_basis(replace(spec, overrides=settings | dict(changes)), elements=elements)
@@ -146,7 +154,8 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     if config.geometry.relax:
         moving = find_moving_settings(config, settings=settings)
         per_step = _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP
-        seconds += per_step * sum(_estimate_s(one, settings=moving) for one in _list_relaxed(energies, config=config))
+        relaxed = _list_relaxed(list_energies(steps), config=config)
+        seconds += per_step * sum(_estimate_s(one, settings=moving) for one in relaxed)
     unchecked = dict.fromkeys(name for group in steps for step in group if step.counts for name in step.unchecked)
     return AdsorptionPlan(
         reactions=tuple(f"{reaction.text}   {reaction.statement}" for reaction in parse_reactions(config)),
@@ -157,14 +166,25 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         ),
         calculator=f"{section.name} {section.protocol}: "
         + ", ".join(f"{key} {value}" for key, value in _find_telling(settings).items()),
-        boxes=tuple(_describe_cells(steps)),
+        boxes=(*_describe_cells(steps), *describe_surfaces(surfaces)),
         poses=tuple(_describe_poses(name, n_poses=len(of), config=config) for name, of in poses.items()),
         n_calculations=len(energies),
         core_hours=seconds / _S_PER_HOUR,
         cores=cores or config.resources.cores or count_usable_cores(),
-        warnings=tuple(f"the error from the {name} is not estimated" for name in unchecked),
+        warnings=(
+            *(f"the error from the {name} is not estimated" for name in unchecked),
+            *(f"{name}: no surface energy: {reason}" for name, reason in explain_left_out(config).items()),
+        ),
         details={"electrons": {name: one.n_electrons for name, one in species.items()}},
     )
+
+
+def _plan_surfaces(
+    config: TfsiAdsorptionConfig, *, settings: Mapping[str, Any], species: Mapping[str, Species]
+) -> list[CleanSurface]:
+    """What the surface energies need, with all geometries as they are built."""
+    every = {**species, **build_reservoirs(config)}
+    return list_surfaces(config, settings=settings, species=every, start=every)
 
 
 def check_code(config: TfsiAdsorptionConfig) -> None:

@@ -25,7 +25,8 @@ from workflows.adsorption_methods import describe_methods
 from workflows.adsorption_poses import PoseSearch, TriedPose
 from workflows.adsorption_species import list_pairs, parse_reactions
 from workflows.adsorption_steps import Step, find_fragments
-from workflows.adsorption_sums import FoundEnergies, read_energy, sum_up
+from workflows.adsorption_sums import FoundEnergies, build_quantity, read_energy, sum_up
+from workflows.adsorption_surface_sums import sum_up_surfaces
 from workflows.adsorption_warnings import collect_warnings
 from workflows.configuration.resolve import find_structure_files
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
@@ -71,14 +72,17 @@ def publish_results(run: AdsorptionRun, *, found: FoundEnergies) -> tuple[str, P
     config, settings = run.config, run.settings
     reactions = sum_up(config, found=found)
     electrons, trouble = analyse_electrons(config, found=found, directory=run.workdir)
+    surfaces, doubts = sum_up_surfaces(config, surfaces=found.surfaces, energies=found.energies)
     observables = build_observables(config, reactions=reactions, found=found) | electrons
+    if surfaces:
+        observables["surface_energies"] = surfaces
     results = Results(
         flow="tfsi-adsorption",
         status="completed",
         config=config.model_dump(mode="json"),
         system={"method": dict(find_base(found)[0].values["method"])},
         observables=build_json_value(observables),
-        warnings=(*collect_warnings(config, settings=settings, reactions=reactions, found=found), *trouble),
+        warnings=(*collect_warnings(config, settings=settings, reactions=reactions, found=found), *trouble, *doubts),
         references=collect_electronic_references(config.codes, dispersion=str(settings.get("dispersion"))),
         provenance=describe_provenance(config, keys=run.keys, found=found),
         methods=describe_methods(config, settings=settings, reactions=reactions, found=found),
@@ -112,7 +116,7 @@ def build_observables(
         },
         "species": {
             term.name: describe_species(term.species, found=found, name=term.name)
-            for steps in found.steps
+            for steps in found.all_steps
             for step in steps
             if step.kind not in ("deformation", "counterpoise")
             for term in step.terms
@@ -176,22 +180,6 @@ def compute_deformations(step: Step, *, found: FoundEnergies) -> dict[str, tuple
             before_eV = read_energy(found.energies[alone.name]).energy_eV
             costs[shape.name] = energy_eV[shape.name] - before_eV, words
     return costs
-
-
-def build_quantity(
-    value: float, *, unit: str, uncertainty: float | None = None, verdict: str = "", method: str = ""
-) -> dict[str, Any]:
-    """A number as results and report know it; its uncertainty is numerical, not statistical."""
-    return {
-        "value": value,
-        "uncertainty": uncertainty,
-        "low": None if uncertainty is None else value - uncertainty,
-        "high": None if uncertainty is None else value + uncertainty,
-        "unit": unit,
-        "method": method,
-        "n_independent": None,
-        "verdict": verdict,
-    }
 
 
 def describe_species(one: Species, *, found: FoundEnergies, name: str) -> dict[str, Any]:

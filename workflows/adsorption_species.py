@@ -29,7 +29,7 @@ from structures.species import (
 )
 from structures.surface import Surface, build_surface
 from structures.surface_checks import choose_repeats
-from structures.surface_library import SUBSTRATES, build_substrate
+from structures.surface_library import SUBSTRATES, build_crystal, build_substrate
 from workflows.configuration.adsorption_sections import SubstrateSection
 from workflows.configuration.tfsi_adsorption import ON, SpeciesSection, TfsiAdsorptionConfig
 
@@ -182,11 +182,10 @@ def cut_slab(name: str, *, section: SubstrateSection, repeats: tuple[int, int]) 
             vacuum_A=2 * section.vacuum_A,
             fixed_layers=section.fixed_layers,
         )
-    crystal = read_structure(str(section.file)) if section.file is not None else build_metal(str(section.element))
     n_layers = section.layers or 4
     miller = section.miller or (0, 0, 1)
     return build_surface(
-        crystal,
+        build_bulk(name, section=section),
         name=name,
         miller=miller,
         n_layers=n_layers,
@@ -196,6 +195,13 @@ def cut_slab(name: str, *, section: SubstrateSection, repeats: tuple[int, int]) 
         termination=section.termination,
         source=f"{section.element} with ASE's lattice" if section.file is None else Path(section.file).name,
     )
+
+
+def build_bulk(name: str, *, section: SubstrateSection) -> Atoms:
+    """The crystal that a slab is cut from, in the cell that it comes in."""
+    if section.file is not None:
+        return read_structure(str(section.file))
+    return build_crystal(SUBSTRATES[name].crystal) if section.element is None else build_metal(section.element)
 
 
 def build_metal(symbol: str) -> Atoms:

@@ -379,4 +379,4 @@ def list_shapes(name: str, *, config: TfsiAdsorptionConfig, species: Mapping[str
 
 def find_analyses(config: TfsiAdsorptionConfig) -> tuple[str, ...]:
     """What the code writes so that the analyses asked for can be made."""
-    return tuple(sorted({FROM_CODE[name] for name in config.analyses}))
+    return tuple(sorted({FROM_CODE[name] for name in config.analyses if name in FROM_CODE}))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from analysis.reaction_energy import ReactionEnergy, SpeciesEnergy, build_reaction_energy, join_steps
 from analysis.work_function import WorkFunction, compute_work_function, read_potential
@@ -12,6 +13,7 @@ from workflows.adsorption_poses import PoseSearch
 from workflows.adsorption_species import list_slabs, parse_reactions
 from workflows.adsorption_spins import SpinSearch
 from workflows.adsorption_steps import Step, label
+from workflows.adsorption_surfaces import CleanSurface
 from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 from workflows.jobs.store import Finished
 
@@ -26,6 +28,7 @@ class FoundEnergies:
         searches: name of each adsorbed species → its poses.
         steps: of each reaction, in their order.
         energies: label → result.
+        surfaces: what the surface energies of the clean slabs are made of.
     """
 
     species: Mapping[str, Species]
@@ -33,6 +36,12 @@ class FoundEnergies:
     searches: Mapping[str, PoseSearch]
     steps: Sequence[Sequence[Step]]
     energies: Mapping[str, Finished]
+    surfaces: Sequence[CleanSurface] = ()
+
+    @property
+    def all_steps(self) -> list[Sequence[Step]]:
+        """The steps of the reactions, then those of the surfaces."""
+        return [*self.steps, *(one.steps for one in self.surfaces)]
 
 
 def read_energy(finished: Finished) -> SpeciesEnergy:
@@ -105,3 +114,19 @@ def find_host(reaction: Reaction, *, species: Mapping[str, Species]) -> str:
 def read_work_function(finished: Finished) -> WorkFunction:
     """Work function from the potential that was stored with the energy of a slab."""
     return compute_work_function(read_potential(finished.files["potential"]))
+
+
+def build_quantity(
+    value: float, *, unit: str, uncertainty: float | None = None, verdict: str = "", method: str = ""
+) -> dict[str, Any]:
+    """A number as results and report know it; its uncertainty is numerical, not statistical."""
+    return {
+        "value": value,
+        "uncertainty": uncertainty,
+        "low": None if uncertainty is None else value - uncertainty,
+        "high": None if uncertainty is None else value + uncertainty,
+        "unit": unit,
+        "method": method,
+        "n_independent": None,
+        "verdict": verdict,
+    }

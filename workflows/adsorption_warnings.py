@@ -130,7 +130,7 @@ def judge_forces(config: TfsiAdsorptionConfig, name: str, *, finished: Finished)
 def judge_states(found: FoundEnergies) -> list[ResultWarning]:
     """Stubborn energies, and molecules whose closed shell may not be their ground state."""
     warnings = []
-    terms = {term.name: term for steps in found.steps for step in steps for term in step.terms}
+    terms = {term.name: term for steps in found.all_steps for step in steps for term in step.terms}
     for name, term in terms.items():
         values = found.energies[name].values
         gap_eV = values["gap_eV"]

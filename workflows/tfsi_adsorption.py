@@ -27,6 +27,7 @@ from workflows.adsorption_species import build_all_species, list_pairs
 from workflows.adsorption_spins import settle_spins
 from workflows.adsorption_steps import Wanted, list_all_steps, list_energies
 from workflows.adsorption_sums import FoundEnergies
+from workflows.adsorption_surfaces import build_reservoirs, list_surfaces
 from workflows.calculators.electronic import build_electronic_spec
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.flow_run import read_structure_of
@@ -126,8 +127,16 @@ def find_energies(run: AdsorptionRun, *, run_stage: Callable[..., Any]) -> Found
     searches = run_stage(search_poses, run, species=parts, start=start)
     species = take_best_poses(run, searches=searches, species=parts)
     steps = list_all_steps(run.config, settings=run.settings, species=species, start=start)
-    energies = run_stage(compute_energies, run, wanted=list_energies(steps))
-    return FoundEnergies(species=species, spins=spins, searches=searches, steps=steps, energies=energies)
+    reservoirs = build_reservoirs(run.config)
+    relaxed = run_stage(relax_parts, run, species=reservoirs) if reservoirs else {}
+    surfaces = list_surfaces(
+        run.config, settings=run.settings, species={**species, **relaxed}, start={**start, **reservoirs}
+    )
+    wanted = list_energies([*steps, *(one.steps for one in surfaces)])
+    energies = run_stage(compute_energies, run, wanted=wanted)
+    return FoundEnergies(
+        species=species, spins=spins, searches=searches, steps=steps, energies=energies, surfaces=surfaces
+    )
 
 
 def analyse(config: dict[str, Any], *, workdir: str, store: str) -> str:

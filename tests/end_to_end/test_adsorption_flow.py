@@ -33,7 +33,7 @@ poses: {orientations: 1, keep: 2}
 calculator: {name: gpaw, protocol: fast, overrides: {spacing_A: 0.29, basis: szp(dzp)}}
 geometry: {vacuum_A: 4.0, force_tolerance_eV_per_A: 0.5, max_steps: 2}
 checks: {grid_factor: 1.0, box_A: 0.0, k_points: true}
-analyses: [bader, density-difference]
+analyses: [bader, density-difference, surface-energy]
 """
 
 CLUSTER = """
@@ -153,8 +153,19 @@ def test_an_adsorbate_on_a_slab_from_its_poses_to_its_pictures(folder: Path) -> 
     assert observables["adsorbate_charges"]["H@Li(001)"]["bader_e"] == charges["bader_e"][-1]
     assert abs(observables["work_functions"]["Li(001)"]["step_eV"]) < 0.1
     assert (folder / "first" / observables["density_differences"]["H@Li(001)"]["file"]).is_file()
+    surface = observables["surface_energies"]["Li(001)"]
+    cut_eV, bulk_eV = energies["Li(001) as cut"], energies["crystal of Li"]
+    gain_eV = energies["Li(001)"] - cut_eV
+    assert gain_eV == pytest.approx(surface["relaxation_eV"], abs=1e-9)
+    assert -0.5 < gain_eV <= 0  # the tolerance is met at the start
+    # two planes of one atom; half of each atom of the crystal's cell of two to either face, and one of them relaxes
+    expected = ((cut_eV - bulk_eV) / 2 + gain_eV) / 3.51**2
+    assert surface["gamma_eV_per_A2"] == pytest.approx([expected], abs=1e-9)
+    assert [error["name"] for error in surface["errors"]] == ["k-points"]
+    assert "E_cut" in " ".join(json.loads((folder / "first" / "results.json").read_text())["methods"])
     page = (folder / "first" / "report.html").read_text()
     assert "Poses of H@Li(001)" in page
+    assert "Surface energies" in page
     assert page.count('class="strip-picture"') == 3
 
     before = compute_sha256(folder / "first" / "tables" / "quantities.csv")

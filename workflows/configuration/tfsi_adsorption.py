@@ -157,7 +157,7 @@ class TfsiAdsorptionConfig(ConfigModel):
     geometry: GeometrySection = Field(default=GeometrySection(), description="box and relaxation")
     checks: ChecksSection = Field(default=ChecksSection(), description="how the numerical error is estimated")
     electron: ElectronSection = Field(default=ElectronSection(), description="energy of an electron in a reaction")
-    analyses: tuple[Literal["bader", "density-difference", "density-of-states"], ...] = Field(
+    analyses: tuple[Literal["bader", "density-difference", "density-of-states", "surface-energy"], ...] = Field(
         default=(), description="made beside the energies (gpaw); Hirshfeld charges and work functions always are"
     )
     resources: ResourcesSection = Field(default=ResourcesSection(), description="what the run may use of this machine")
