@@ -1,7 +1,7 @@
 """Cells that energies of `tfsi-adsorption` are computed in, settings that go with them, and their checks."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 K_POINT_LENGTH_A = 20.0  # divisions times the length of the lattice vector, at least
 SLAB_SMEARING_EV = 0.1
 _EDGE_STEP_A = 0.5  # so that geometries a little apart share one box
+SMALLEST_OPEN_VACUUM_A = 2.5  # F- at 2.3 Å from a wall is 0.1 eV too high
 SMALLEST_VACUUM_A = 5.0  # the dipole layer lies at the edge of the cell
 
 
@@ -91,16 +92,25 @@ def find_box(
     if not find_method(config.calculator.name).is_periodic:
         return None
     vacuum_A = config.geometry.vacuum_A - less_vacuum_A
-    if vacuum_A < 1:
+    if vacuum_A < SMALLEST_OPEN_VACUUM_A:
         raise InputError(
             f"checks.box_A is {config.checks.box_A:g} and geometry.vacuum_A {config.geometry.vacuum_A:g}, needs at "
-            f"least 1 Å left. Set it, e.g. geometry.vacuum_A: {config.checks.box_A + 3:g}."
+            f"least {SMALLEST_OPEN_VACUUM_A:g} Å left: the density of an ion ends no nearer. Set it, e.g. "
+            f"geometry.vacuum_A: {config.checks.box_A + 4:g}."
         )
     molecules = [one.atoms for one in species.values() if not one.atoms.pbc.any()]
     if "poisson_solver" in settings:
         lengths_A = find_box_lengths(molecules, vacuum_A=vacuum_A, spacing_A=_EDGE_STEP_A / GRID_MULTIPLE)
         return np.diag(widen_for_solver(lengths_A, solver=settings["poisson_solver"], vacuum_A=vacuum_A))
     return np.diag(find_box_lengths(molecules, vacuum_A=vacuum_A, spacing_A=settings["spacing_A"]))
+
+
+def frame_molecules(
+    start: Mapping[str, Species], *, species: Mapping[str, Species], pairs: Collection[str]
+) -> dict[str, Species]:
+    """Molecules as built and as relaxed, by name: a box has room for both. Poses of adsorbates are not among them."""
+    built = {name: one for name, one in start.items() if name not in pairs}
+    return {**built, **{f"{name}, relaxed": one for name, one in species.items() if name not in pairs}}
 
 
 def widen_for_solver(lengths_A: NDArray[np.float64], *, solver: str, vacuum_A: float) -> NDArray[np.float64]:

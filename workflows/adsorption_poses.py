@@ -1,7 +1,7 @@
 """Poses of adsorbates: ranked by a cheap method, the best ones taken to the full one, the lowest kept, all reported."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,11 @@ from workflows.adsorption_cells import (
     find_relaxation_cell,
     find_relaxation_settings,
     find_slab_settings,
+    frame_molecules,
 )
 from workflows.adsorption_species import build_adsorbed, build_all_poses, list_pairs
 from workflows.adsorption_steps import SLAB_ANALYSES, find_analyses
+from workflows.calculators.electronic import find_method
 from workflows.configuration.tfsi_adsorption import (
     ElectronicCalculatorSection,
     GeometrySection,
@@ -73,11 +75,13 @@ class PoseSearch:
     Attributes:
         name: of the adsorbed species.
         poses: those with the full method first, lowest first; then the others in the order of the ranking.
+        framed: geometries that the box of the energies has room for, by name.
         ranking: whether the order of the cheap method held; None if it cannot be told.
     """
 
     name: str
     poses: tuple[TriedPose, ...]
+    framed: Mapping[str, Species] = field(default_factory=dict)
     ranking: RankingCheck | None = None
 
     @property
@@ -110,10 +114,12 @@ def search_poses_of(
     """Rank, take the best to the full method, and name what became of them."""
     poses = build_all_poses(name, config=run.config, species=species)
     tried = [TriedPose(pose.name, pose, pose.atoms) for pose in poses]
-    ranked = rank(run, name, tried=tried, species=species, start=start)
+    ranked = rank(run, name, tried=tried, species=species)
     n_full = count_full(run.config, n_poses=len(tried))
     best, others = ranked[:n_full], ranked[n_full:]
-    full = compute_fully(run, name, tried=best, species=species, start=start)
+    moved = relax_poses(run, name, tried=best, species=species) if run.config.geometry.relax else best
+    framed = frame_poses(run, name, tried=moved, species=species, start=start)
+    full = compute_fully(run, name, tried=moved, species=species, framed=framed)
     if all(pose.energy_eV is None for pose in full):
         raise ConvergenceError(
             f"{name}: none of {len(full)} poses came to an energy. The first: {full[0].trouble} Set poses.keep higher "
@@ -125,7 +131,7 @@ def search_poses_of(
     if len(both) >= FEWEST:
         cheap, reference = ([getattr(pose, kind) for pose in both] for kind in ("cheap_eV", "energy_eV"))
         ranking = compare_rankings(cheap, reference)
-    return PoseSearch(name, (*ordered, *others), ranking)
+    return PoseSearch(name, (*ordered, *others), framed, ranking)
 
 
 def count_full(config: TfsiAdsorptionConfig, *, n_poses: int) -> int:
@@ -134,41 +140,33 @@ def count_full(config: TfsiAdsorptionConfig, *, n_poses: int) -> int:
 
 
 def find_pose_method(
-    run: AdsorptionRun, name: str, *, species: Mapping[str, Species], start: Mapping[str, Species]
-) -> tuple[Cell, dict[str, Any]]:
-    """Cell and settings of a relaxation: those of the slab, or of relaxations of molecules."""
+    run: AdsorptionRun, name: str, *, species: Mapping[str, Species], cheaper: Mapping[str, Any] | None = None
+) -> tuple[Callable[[Species], Cell], dict[str, Any]]:
+    """Settings of a ranking or a relaxation, and the cell of each pose: the slab's, or a box of the pose's own."""
     _, host = list_pairs(run.config)[name]
     atoms = species[host].atoms
     if atoms.pbc.any():
-        return build_slab_cell(atoms), find_slab_settings(run.config, name=name, settings=run.settings, species=species)
-    cell = find_relaxation_cell(run.config, settings=run.settings, start=start)
-    return cell, find_relaxation_settings(run.settings)
+        cell = build_slab_cell(atoms)
+        changes = find_slab_settings(run.config, name=name, settings=run.settings, species=species)
+        return lambda _: cell, {**changes, **(cheaper or {})}
+    settings = {**run.settings, **(cheaper or {})}
+    changes = {**find_relaxation_settings(settings), **(cheaper or {})}
+    return lambda one: find_relaxation_cell(run.config, settings=settings, start={one.name: one}), changes
 
 
-def rank(
-    run: AdsorptionRun,
-    name: str,
-    *,
-    tried: list[TriedPose],
-    species: Mapping[str, Species],
-    start: Mapping[str, Species],
-) -> list[TriedPose]:
+def rank(run: AdsorptionRun, name: str, *, tried: list[TriedPose], species: Mapping[str, Species]) -> list[TriedPose]:
     """The poses in the order of their energies by the cheap method; as they come if all get the full one."""
     is_relaxing = run.config.poses.screening == "xtb"
     if not is_relaxing and count_full(run.config, n_poses=len(tried)) == len(tried):
         return tried
     by = run.take(ElectronicCalculatorSection(name="xtb")) if is_relaxing else run
-    cell, changes = find_pose_method(by, name, species=species, start=start)
+    cheaper = SCREENING_SETTINGS[by.config.calculator.name]
+    find_cell, changes = find_pose_method(by, name, species=species, cheaper=cheaper)
     settings = find_relaxation(run.config.geometry) if is_relaxing else {"forces": False}
+    placed = [build_adsorbed(name, pose.atoms, config=run.config, species=species) for pose in tried]
     calculations = [
-        build_calculation(
-            by,
-            cell.place(build_adsorbed(name, pose.atoms, config=run.config, species=species)),
-            label=f"rank {name}, {pose.name}",
-            changes={**changes, **SCREENING_SETTINGS[by.config.calculator.name]},
-            **settings,
-        )
-        for pose in tried
+        build_calculation(by, find_cell(one).place(one), label=f"rank {name}, {pose.name}", changes=changes, **settings)
+        for pose, one in zip(tried, placed, strict=True)
     ]
     ranked = [note_ranking(pose, outcome) for pose, outcome in zip(tried, run.try_each(calculations), strict=True)]
     return sorted(ranked, key=lambda pose: np.inf if pose.cheap_eV is None else pose.cheap_eV)
@@ -194,41 +192,58 @@ def find_relaxation(geometry: GeometrySection) -> dict[str, Any]:
     }
 
 
-def compute_fully(
+def relax_poses(
+    run: AdsorptionRun, name: str, *, tried: list[TriedPose], species: Mapping[str, Species]
+) -> list[TriedPose]:
+    """Relax poses, by the calculator of geometries."""
+    by, relaxing = run.while_atoms_move(), find_relaxation(run.config.geometry)
+    find_cell, changes = find_pose_method(by, name, species=species)
+    return compute_poses(by, name, tried=tried, find_cell=find_cell, changes=changes, species=species, **relaxing)
+
+
+def frame_poses(
     run: AdsorptionRun,
     name: str,
     *,
     tried: list[TriedPose],
     species: Mapping[str, Species],
     start: Mapping[str, Species],
+) -> dict[str, Species]:
+    """What the box of the energies must have room for: molecules as built and as relaxed, and the poses as they are."""
+    molecules = frame_molecules(start, species=species, pairs=list_pairs(run.config))
+    there = [pose for pose in tried if not pose.trouble]
+    poses = {
+        f"{name}, {pose.name}": build_adsorbed(name, pose.atoms, config=run.config, species=species) for pose in there
+    }
+    return {**molecules, **poses}
+
+
+def compute_fully(
+    run: AdsorptionRun,
+    name: str,
+    *,
+    tried: list[TriedPose],
+    species: Mapping[str, Species],
+    framed: Mapping[str, Species],
 ) -> list[TriedPose]:
-    """Relax the poses, or compute them as they are; geometries that a cheaper calculator found get full energies."""
+    """Energies that count, of poses as they are; those that a relaxation by the same method gave are kept."""
     geometry = run.config.geometry
-    if not geometry.relax:
-        cell, changes = find_pose_method(run, name, species=species, start=start)
-        return compute_poses(run, name, tried=tried, cell=cell, changes=changes, species=species)
-    by = run.while_atoms_move()
-    cell, changes = find_pose_method(by, name, species=species, start=start)
-    relaxing = find_relaxation(geometry)
-    relaxed = compute_poses(by, name, tried=tried, cell=cell, changes=changes, species=species, **relaxing)
-    if geometry.calculator is None:
-        return relaxed
-    cell, changes = find_energy_method(run, name, species=species, start=start)
-    there = [pose for pose in relaxed if pose.energy_eV is not None]
-    failed = [pose for pose in relaxed if pose.energy_eV is None]
-    analyses = (*SLAB_ANALYSES, *find_analyses(run.config)) if cell.is_slab else find_analyses(run.config)
-    found = compute_poses(run, name, tried=there, cell=cell, changes=changes, species=species, analyses=analyses)
-    return [*found, *failed]
-
-
-def find_energy_method(
-    run: AdsorptionRun, name: str, *, species: Mapping[str, Species], start: Mapping[str, Species]
-) -> tuple[Cell, dict[str, Any]]:
-    """Cell and settings of the energies that count: those of the slab, or open boundaries."""
-    _, host = list_pairs(run.config)[name]
-    if species[host].atoms.pbc.any():
-        return find_pose_method(run, name, species=species, start=start)
-    return Cell(find_box(run.config, species=start, settings=run.settings)), {}
+    find_cell, changes = find_pose_method(run, name, species=species)
+    is_slab = species[list_pairs(run.config)[name][1]].atoms.pbc.any()
+    has_cell = find_method(run.config.calculator.name).is_periodic
+    if geometry.relax and geometry.calculator is None and (is_slab or not has_cell):
+        return tried
+    analyses = find_analyses(run.config)
+    if is_slab:
+        analyses = (*SLAB_ANALYSES, *analyses)
+    else:
+        cell, changes = Cell(find_box(run.config, species=framed, settings=run.settings)), {}
+        find_cell = lambda _: cell  # noqa: E731 (one box for all)
+    there = [pose for pose in tried if not pose.trouble]
+    found = compute_poses(
+        run, name, tried=there, find_cell=find_cell, changes=changes, species=species, analyses=analyses
+    )
+    return [*found, *(pose for pose in tried if pose.trouble)]
 
 
 def compute_poses(
@@ -236,7 +251,7 @@ def compute_poses(
     name: str,
     *,
     tried: list[TriedPose],
-    cell: Cell,
+    find_cell: Callable[[Species], Cell],
     changes: Mapping[str, Any],
     species: Mapping[str, Species],
     **settings: Any,  # noqa: ANN401 (settings of the recipe)
@@ -245,7 +260,8 @@ def compute_poses(
     is_relaxing = "force_tolerance_eV_per_A" in settings
 
     def place(atoms: Atoms) -> Species:
-        return cell.place(build_adsorbed(name, atoms, config=run.config, species=species))
+        one = build_adsorbed(name, atoms, config=run.config, species=species)
+        return find_cell(one).place(one)
 
     calculations = [
         build_calculation(
@@ -275,6 +291,7 @@ def compute_poses(
                 atoms=after,
                 state=state,
                 is_relaxed=outcome.values["is_relaxed"] if is_relaxing else pose.is_relaxed,
+                trouble="",
             )
         )
     return found

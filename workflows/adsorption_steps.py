@@ -1,5 +1,6 @@
 """How a reaction's energy is put together: steps whose energies are all by one method, in one cell, on one grid."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,16 +36,18 @@ class Fragment:
         reactant: its name.
         product: name of the product.
         part: its atoms in the product.
+        number: 2 for the second of two equal reactants.
     """
 
     reactant: str
     product: str
     part: slice
+    number: int = 1
 
     @property
     def name(self) -> str:
         """Name of the energy of the reactant in the shape that it has in the product."""
-        return f"{self.reactant} in {self.product}"
+        return f"{self.reactant}{f' ({self.number})' if self.number > 1 else ''} in {self.product}"
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,10 @@ class Step:
         """Whether its cell is that of a slab."""
         return self.cells[""].is_slab
 
+    def reverse(self) -> "Step":
+        """The same energies with the other sign."""
+        return replace(self, terms=tuple(replace(term, number=-term.number) for term in self.terms))
+
 
 def label(name: str, *, variant: Variant) -> str:
     """Name of an energy for people, and of its key."""
@@ -167,6 +174,9 @@ def list_steps(
     analyses = find_analyses(config)
     open_step = build_open_step("sum", (), config=config, settings=settings, start=before)
     fragments = find_fragments(reaction, species=species)
+    if fragments and fragments[0].product in reaction.reactants:
+        forwards = list_steps(reverse(reaction), config=config, settings=settings, species=species, start=before)
+        return [step.reverse() for step in forwards]
     if not fragments:
         terms = [
             Term(name, species[name], number, analyses=analyses)
@@ -293,18 +303,39 @@ def build_counterpoise_step(
     return replace(step, kind="counterpoise", terms=tuple(terms), checks=checks, unchecked=())
 
 
+def reverse(reaction: Reaction) -> Reaction:
+    """The reaction from right to left; its text stays, by which results are known."""
+    return Reaction(reaction.text, {name: -number for name, number in reaction.coefficients.items()})
+
+
 def find_fragments(reaction: Reaction, *, species: Mapping[str, Species]) -> list[Fragment]:
-    """The reactants as parts of the only product: their atoms in its order, one after the other, all of them together.
+    """The species of one side as parts of the only one of the other: all its atoms are theirs.
+
+    Parts of an adsorbed species are known, the substrate first. Other parts must be found: the atoms of each in one
+    piece and in its own order, at one place only.
 
     Returns:
-        One fragment a reactant; nothing if the reaction is no joining of that kind.
+        One fragment a part; nothing if the reaction is no joining or falling apart of that kind.
     """
-    products = list(reaction.products.items())
-    if len(products) != 1 or products[0][1] != 1 or ELECTRON in reaction.coefficients:
+    if ELECTRON in reaction.coefficients:
         return []
-    product = products[0][0]
+    sides = [(reaction.products, reaction.reactants), (reaction.reactants, reaction.products)]
+    for whole, parts in sides:
+        if list(whole.values()) == [1] and sum(parts.values()) > 1:
+            return find_parts(next(iter(whole)), parts=parts, species=species)
+    return []
+
+
+def find_parts(product: str, *, parts: Mapping[str, int], species: Mapping[str, Species]) -> list[Fragment]:
+    """Where each part lies in a whole; nothing if one is not found, or found at several places."""
+    if ON in product:
+        guest, host = product.split(ON)
+        if Counter(parts) == Counter([guest, host]):
+            n_host = len(species[host].atoms)
+            second = Fragment(guest, product, slice(n_host, len(species[product].atoms)), 2 if guest == host else 1)
+            return [Fragment(host, product, slice(0, n_host)), second]
     numbers, found = species[product].atoms.numbers.tolist(), []
-    for name, count in reaction.reactants.items():
+    for name, count in parts.items():
         wanted = species[name].atoms.numbers.tolist()
         starts = [i for i in range(len(numbers) - len(wanted) + 1) if numbers[i : i + len(wanted)] == wanted]
         if count != 1 or len(starts) != 1:
@@ -347,7 +378,9 @@ def list_slab_steps(
         Step("adsorption", tuple(terms), cells=cells, settings=own, checks=tuple(checks), unchecked=tuple(unchecked))
     ]
     if charging:
-        steps.append(build_open_step("charging", charging, config=config, settings=settings, start=start))
+        # The neutral species must be in the same state as in the cell of the slab, so it has the slab's smearing here.
+        step = build_open_step("charging", charging, config=config, settings=settings, start=start)
+        steps.append(replace(step, settings={"smearing_eV": own["smearing_eV"]}))
     numbers = {name: number for name, number in reaction.coefficients.items() if ON in name}
     correction = build_counterpoise_step(shapes, numbers, step=steps[0], config=config, settings=settings)
     if correction.terms:

@@ -19,6 +19,7 @@ from workflows.adsorption_cells import (
     find_relaxation_cell,
     find_relaxation_settings,
     find_slab_settings,
+    frame_molecules,
 )
 from workflows.adsorption_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.adsorption_poses import search_poses, take_best_poses
@@ -126,7 +127,10 @@ def find_energies(run: AdsorptionRun, *, run_stage: Callable[..., Any]) -> Found
     parts = run_stage(relax_parts, run, species=settled)
     searches = run_stage(search_poses, run, species=parts, start=start)
     species = take_best_poses(run, searches=searches, species=parts)
-    steps = list_all_steps(run.config, settings=run.settings, species=species, start=start)
+    framed = frame_molecules(start, species=parts, pairs=list_pairs(run.config))
+    for search in searches.values():
+        framed |= search.framed
+    steps = list_all_steps(run.config, settings=run.settings, species=species, start=framed)
     reservoirs = build_reservoirs(run.config)
     relaxed = run_stage(relax_parts, run, species=reservoirs) if reservoirs else {}
     surfaces = list_surfaces(

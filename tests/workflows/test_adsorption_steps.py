@@ -53,7 +53,42 @@ def test_reactants_are_found_whole_in_the_product() -> None:
     assert fragments[1].name == "H2O in LiOH2+"
 
 
-@pytest.mark.parametrize("text", ["2 H -> H2", "LiOH2+ -> Li+ + H2O", "H + H2O -> LiOH2+"])
+def test_falling_apart_is_joining_with_the_other_sign() -> None:
+    apart = parse_reaction("LiOH2+ -> Li+ + H2O")
+    joined, broken = steps_of(JOINING), steps_of(apart)
+    assert list(joined) == list(broken) == ["joining", "deformation"]
+    for kind, step in joined.items():
+        assert [(term.name, -term.number) for term in step.terms] == [(t.name, t.number) for t in broken[kind].terms]
+        assert step.list_energies().keys() == broken[kind].list_energies().keys()
+
+
+def test_parts_of_an_adsorbed_species_are_known_even_if_they_are_equal() -> None:
+    pair = Species("H2O@H2O", WATER + WATER)
+    several = Species("F-@HF", Atoms("HFF", [(0, 0, 0), (0, 0, 0.9), (0, 0, -1.4)]), charge=-1)
+    species = {
+        **SPECIES,
+        "H2O@H2O": pair,
+        "F-@HF": several,
+        "HF": Species("HF", Atoms("HF")),
+        "F-": Species("F-", Atoms("F"), charge=-1),
+    }
+    two = find_fragments(parse_reaction("2 H2O -> H2O@H2O"), species=species)
+    assert [(one.name, one.part) for one in two] == [
+        ("H2O in H2O@H2O", slice(0, 3)),
+        ("H2O (2) in H2O@H2O", slice(3, 6)),
+    ]
+    ion = find_fragments(parse_reaction("HF + F- -> F-@HF"), species=species)
+    assert [(one.reactant, one.part) for one in ion] == [("HF", slice(0, 2)), ("F-", slice(2, 3))]
+    steps = list_steps(parse_reaction("2 H2O -> H2O@H2O"), config=CONFIG, settings=SETTINGS, species=species)
+    assert [(term.name, term.number) for term in steps[1].terms] == [
+        ("H2O in H2O@H2O, bent", 1),
+        ("H2O in H2O@H2O, relaxed", -1),
+        ("H2O (2) in H2O@H2O, bent", 1),
+        ("H2O (2) in H2O@H2O, relaxed", -1),
+    ]
+
+
+@pytest.mark.parametrize("text", ["2 H -> H2", "LiOH2+ -> Li+ + 2 H", "H + H2O -> LiOH2+"])
 def test_what_does_not_join_is_a_plain_sum(text: str) -> None:
     assert find_fragments(parse_reaction(text), species=SPECIES) == []
     (step,) = steps_of(parse_reaction(text)).values()
