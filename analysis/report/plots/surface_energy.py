@@ -34,7 +34,7 @@ def _plot_lines(surfaces: dict[str, Any], *, exchanged: list[str]) -> Plot:
         traces.append(build_line(x=x, y=y, name=name, number=number))
     of = f"({exchanged[0]})" if len(exchanged) == 1 else ""
     words = [_describe(name, one) for name, one in surfaces.items()]
-    sentence = f"{join_words(words)}. {_EXPLAIN} {_find_lowest(surfaces)}{_explain_error(surfaces)}"
+    sentence = f"{'; '.join(words)}. {_EXPLAIN} {_find_lowest(surfaces)}{_explain_error(surfaces)}"
     return Plot(
         key="surface-energies",
         title=f"Surface energies over Δμ{of}",
@@ -105,5 +105,7 @@ def _find_lowest(surfaces: dict[str, Any]) -> str:
 def _explain_error(surfaces: dict[str, Any]) -> str:
     has_errors = any(one["uncertainty_eV_per_A2"] is not None for one in surfaces.values())
     return (
-        " ± and bands: numerical error; that of the functional is not in it." if has_errors else " No numerical error."
+        " ± and bands: numerical error; that of the functional is not in it."
+        if has_errors
+        else " The numerical error is not estimated."
     )

@@ -78,6 +78,6 @@ def test_the_page_holds_the_plot_and_the_numbers_at_both_ends() -> None:
     observables = build_observables({"<b>TiN</b>": build_line(2.0, 5.0, error=None)})
     page = build_report_html(Results(flow="tfsi-adsorption", status="completed", observables=observables), viewer=None)
     assert "Surface energies over Δμ(N)" in page
-    assert "No numerical error." in page
+    assert "The numerical error is not estimated." in page
     assert "<b>TiN" not in page
     assert "5\u202fJ/m²" in page
