@@ -1,7 +1,7 @@
 """Energy of a reaction from the energies of its species, refused where the sum would mean nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from structures.errors import InputError
@@ -55,6 +55,27 @@ class NumericalError:
 
 
 @dataclass(frozen=True)
+class Electron:
+    """Where an electron of a reaction is.
+
+    Attributes:
+        reference: what sets its energy, in words.
+        energy_eV: on the scale of the vacuum level.
+        is_computed: whether the energy was computed in the run, so that it has a numerical error of its own.
+    """
+
+    reference: str
+    energy_eV: float
+    is_computed: bool = False
+
+    @property
+    def words(self) -> str:
+        """Its energy and what sets it."""
+        energy = f"{self.energy_eV:.2f}".replace("-", "−")
+        return f"E(e⁻) = {energy} eV ({self.reference})"
+
+
+@dataclass(frozen=True)
 class ReactionEnergy:
     """Energy of a reaction with its numerical error; the functional's own error is not in it.
 
@@ -69,6 +90,7 @@ class ReactionEnergy:
             None if they were computed in their own shape.
         counterpoise_eV: part of ΔE that takes out what the parts of a product gain from each other's orbitals; None
             where there is nothing to correct.
+        electron: where the electrons of the reaction are; None if none takes part.
     """
 
     reaction: str
@@ -79,6 +101,7 @@ class ReactionEnergy:
     unchecked: tuple[str, ...] = ()
     deformation_eV: float | None = None
     counterpoise_eV: float | None = None
+    electron: Electron | None = None
 
     @property
     def uncertainty_eV(self) -> float | None:
@@ -100,7 +123,8 @@ class ReactionEnergy:
         """The answer in one sentence."""
         uncertainty = self.uncertainty_eV
         shown = f"{self.energy_eV:.2f}".replace("-", "−") + (f" ± {uncertainty:.2f}" if uncertainty is not None else "")
-        return f"{show_reaction(self.reaction)}: ΔE = {shown} eV"
+        at = "" if self.electron is None else f" with {self.electron.words}"
+        return f"{show_reaction(self.reaction)}: ΔE = {shown} eV{at}"
 
     def to_json(self) -> dict[str, Any]:
         """JSON values for `results.json`."""
@@ -112,6 +136,7 @@ class ReactionEnergy:
             "dispersion_eV": self.dispersion_eV,
             "deformation_eV": self.deformation_eV,
             "counterpoise_eV": self.counterpoise_eV,
+            "electron": None if self.electron is None else asdict(self.electron) | {"words": self.electron.words},
             "errors": [
                 {"name": e.name, "change": e.change, "energy_eV": e.energy_eV, "shift_eV": e.shift_eV}
                 for e in self.errors
@@ -233,25 +258,27 @@ def join_steps(
     reaction: Reaction,
     *,
     steps: Mapping[str, ReactionEnergy],
-    electron_eV: float | None = None,
+    electron: Electron | None = None,
 ) -> ReactionEnergy:
     """The energy of a reaction whose steps are each by one method, and together the whole.
 
     Args:
         reaction: as written.
         steps: kind of each step, such as joining or deformation → its energy.
-        electron_eV: energy of an electron; needed if one takes part.
+        electron: where electrons are; needed if one takes part.
 
     Raises:
         InputError: if the energy of an electron is missing.
     """
     electrons = reaction.coefficients.get(ELECTRON, 0)
-    if electrons and electron_eV is None:
+    if electrons and electron is None:
         raise InputError(
             f"reaction {reaction.text!r} has an electron, whose energy is a choice: set electron.reference "
             "(vacuum, work-function with its value, fermi-level of the slab, or lithium)."
         )
-    energy_eV = sum(step.energy_eV for step in steps.values()) + electrons * (electron_eV or 0.0)
+    electrons_eV = electrons * (0.0 if electron is None else electron.energy_eV)
+    energy_eV = sum(step.energy_eV for step in steps.values()) + electrons_eV
+    of_electron = ("work function",) if electron is not None and electron.is_computed else ()
     dispersions = [step.dispersion_eV for step in steps.values()]
     known = [part for part in dispersions if part is not None]
     bending, correction = steps.get("deformation"), steps.get("counterpoise")
@@ -261,9 +288,10 @@ def join_steps(
         energy_eV=energy_eV,
         dispersion_eV=sum(known) if len(known) == len(dispersions) else None,
         errors=join_errors([error for step in steps.values() for error in step.errors], energy_eV=energy_eV),
-        unchecked=tuple(dict.fromkeys(name for step in steps.values() for name in step.unchecked)),
+        unchecked=tuple(dict.fromkeys([*(name for step in steps.values() for name in step.unchecked), *of_electron])),
         deformation_eV=None if bending is None else bending.energy_eV,
         counterpoise_eV=None if correction is None else correction.energy_eV,
+        electron=electron if electrons else None,
     )
 
 

@@ -173,10 +173,20 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         cores=cores or config.resources.cores or count_usable_cores(),
         warnings=(
             *(f"the error from the {name} is not estimated" for name in unchecked),
+            *list_electrons(config),
             *(f"{name}: no surface energy: {reason}" for name, reason in explain_left_out(config).items()),
         ),
         details={"electrons": {name: one.n_electrons for name, one in species.items()}},
     )
+
+
+def list_electrons(config: TfsiAdsorptionConfig) -> list[str]:
+    """Where the electrons of the reactions are taken to be, in words."""
+    if all(ELECTRON not in reaction.coefficients for reaction in parse_reactions(config)):
+        return []
+    energy_eV, section = config.electron.energy_eV, config.electron
+    where = "computed, the Fermi level of the clean slab" if energy_eV is None else f"{energy_eV:.2f} eV"
+    return [f"E(e-) is {where} (electron.reference: {section.reference})"]
 
 
 def _plan_surfaces(

@@ -33,6 +33,7 @@ from structures.surface_library import SUBSTRATES, build_crystal, build_substrat
 from workflows.configuration.adsorption_sections import SubstrateSection
 from workflows.configuration.tfsi_adsorption import ON, SpeciesSection, TfsiAdsorptionConfig
 
+MOMENTS_UB = {"Cr": 1.0, "Mn": 2.0, "Fe": 2.3, "Co": 1.7, "Ni": 0.7}  # starts, near those of the metals
 BOND_ROOM_A = 2.5  # between a surface and the lowest atom of what lies on it
 
 
@@ -150,14 +151,31 @@ def build_slab(name: str, *, config: TfsiAdsorptionConfig, guests: Sequence[Atom
         repeats = choose_repeats(narrow, extent_A=extent_A, clearance_A=section.clearance_A)
     surface = cut_slab(name, section=section, repeats=repeats)
     room_A = extent_A + BOND_ROOM_A if guests else 0.0
+    moments = find_moments(surface.atoms, section=section)
+    if any(moments):
+        surface.atoms.set_initial_magnetic_moments(moments)
     words = f"{surface.source}; {surface.n_layers} planes, {repeats[0]} x {repeats[1]} cells"
     faces = "equal" if surface.is_symmetric else "different"
     polar = "; polar" if surface.is_polar else ""
+    spins = f"; starts from {sum(moments):g} μB" if any(moments) else ""
     return Species(
         name,
         frame_slab(surface.atoms, room_A=room_A, vacuum_A=section.vacuum_A),
-        source=f"{words}, termination {surface.termination}, faces {faces}{polar}",
+        source=f"{words}, termination {surface.termination}, faces {faces}{polar}{spins}",
     )
+
+
+def find_moments(atoms: Atoms, *, section: SubstrateSection) -> list[float]:
+    """Moment of each atom to start from, in μB: the section's, or those of magnetic metals.
+
+    Raises:
+        InputError: if the section names an element that is not in the slab.
+    """
+    chosen = MOMENTS_UB if section.moments_uB is None else section.moments_uB
+    absent = set(section.moments_uB or ()) - set(atoms.symbols)
+    if absent:
+        raise InputError(f"moments_uB names {min(absent)}, which is not in the slab of {atoms.symbols.formula}.")
+    return [chosen.get(symbol, 0.0) for symbol in atoms.symbols]
 
 
 def cut_slab(name: str, *, section: SubstrateSection, repeats: tuple[int, int]) -> Surface:
@@ -257,7 +275,7 @@ def build_all_poses(name: str, *, config: TfsiAdsorptionConfig, species: Mapping
 def build_adsorbed(name: str, atoms: Atoms, *, config: TfsiAdsorptionConfig, species: Mapping[str, Species]) -> Species:
     """An adsorbate on its substrate as a species: charges add up, spins couple to the lowest, unless the user says.
 
-    On a slab the spin of an adsorbate is not kept apart: the slab gives or takes electrons.
+    On a slab, which gives and takes electrons, the moment is free; it starts from those of both parts, parallel.
     """
     guest, host = (species[part] for part in list_pairs(config)[name])
     section = config.species.get(name)
@@ -270,6 +288,9 @@ def build_adsorbed(name: str, atoms: Atoms, *, config: TfsiAdsorptionConfig, spe
     adsorbed = Species(name, bare, charge=charge, source=f"{guest.name} on {host.name}")
     asked = None if section is None else section.multiplicity
     if bare.pbc.any():
+        parallel = np.concatenate([host.atoms.get_initial_magnetic_moments(), spread(guest)])
+        if parallel.any():
+            bare.set_initial_magnetic_moments(parallel)
         return replace(adsorbed, multiplicity=host.multiplicity if asked is None else asked)
     lowest = abs(guest.multiplicity - host.multiplicity) + 1
     multiplicity = lowest if asked is None else asked

@@ -1,10 +1,10 @@
 """From the energies of a run of `tfsi-adsorption` to the energies of its reactions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.reaction_energy import ReactionEnergy, SpeciesEnergy, build_reaction_energy, join_steps
+from analysis.reaction_energy import Electron, ReactionEnergy, SpeciesEnergy, build_reaction_energy, join_steps
 from analysis.work_function import WorkFunction, compute_work_function, read_potential
 from structures.errors import InputError
 from structures.reaction import Reaction
@@ -29,6 +29,7 @@ class FoundEnergies:
         steps: of each reaction, in their order.
         energies: label → result.
         surfaces: what the surface energies of the clean slabs are made of.
+        built: species before relaxation.
     """
 
     species: Mapping[str, Species]
@@ -37,6 +38,7 @@ class FoundEnergies:
     steps: Sequence[Sequence[Step]]
     energies: Mapping[str, Finished]
     surfaces: Sequence[CleanSurface] = ()
+    built: Mapping[str, Species] = field(default_factory=dict)
 
     @property
     def all_steps(self) -> list[Sequence[Step]]:
@@ -62,7 +64,7 @@ def sum_up(config: TfsiAdsorptionConfig, *, found: FoundEnergies) -> list[Reacti
             steps={
                 step.kind: sum_step(step, reaction=reaction, energies=found.energies) for step in steps if step.counts
             },
-            electron_eV=find_electron_energy(config, reaction=reaction, found=found),
+            electron=find_electron(config, reaction=reaction, found=found),
         )
         for reaction, steps in zip(parse_reactions(config), found.steps, strict=True)
     ]
@@ -82,18 +84,25 @@ def sum_step(step: Step, *, reaction: Reaction, energies: Mapping[str, Finished]
     )
 
 
-def find_electron_energy(config: TfsiAdsorptionConfig, *, reaction: Reaction, found: FoundEnergies) -> float | None:
-    """Energy of the electron of a reaction on the scale of the vacuum level, in eV; None if there is none.
+def find_electron(config: TfsiAdsorptionConfig, *, reaction: Reaction, found: FoundEnergies) -> Electron | None:
+    """Where the electron of a reaction is; None if there is none.
 
     Raises:
         InputError: if the Fermi level is asked for, and the reaction has no slab, or its work function cannot be told.
     """
     if ELECTRON not in reaction.coefficients:
         return None
-    if config.electron.energy_eV is not None:
-        return config.electron.energy_eV
-    host = find_host(reaction, species=found.species)
-    return -read_work_function(found.energies[host]).upper_eV
+    section = config.electron
+    if section.energy_eV is None:
+        host = find_host(reaction, species=found.species)
+        energy_eV = -read_work_function(found.energies[host]).upper_eV
+        return Electron(f"Fermi level of {host}", energy_eV, is_computed=True)
+    words = {
+        "vacuum": "the vacuum level",
+        "work-function": "minus the work function given",
+        "lithium": f"an electrode at {section.potential_V:g} V against Li/Li⁺",
+    }
+    return Electron(words[section.reference], section.energy_eV)
 
 
 def find_host(reaction: Reaction, *, species: Mapping[str, Species]) -> str:

@@ -5,14 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from analysis.bonds import compare_bonds
 from analysis.reaction_energy import RESOLVED_EV, ReactionEnergy
 from analysis.results import ResultWarning
+from structures.reaction import Reaction
+from structures.species import ELECTRON
 from workflows.adsorption_analyses import SMALLEST_CHARGE_SHARE
 from workflows.adsorption_poses import PoseSearch
 from workflows.adsorption_species import is_shipped, parse_reactions
-from workflows.adsorption_steps import find_fragments
+from workflows.adsorption_steps import Step, find_fragments
 from workflows.adsorption_sums import FoundEnergies
-from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
 from workflows.jobs.store import Finished
 
 LARGEST_FORCE_EV_PER_A = 0.1
@@ -50,6 +53,9 @@ def collect_warnings(
         warnings.append(ResultWarning("red", text))
     for search in found.searches.values():
         warnings += judge_search(search)
+    warnings += judge_relaxations(found)
+    for written, steps in zip(parse_reactions(config), found.steps, strict=True):
+        warnings += judge_sum(written, steps=steps, settings=settings)
     for name, one in list_geometries(found).items():
         warnings += judge_forces(config, name, finished=one)
     warnings += judge_states(found)
@@ -103,6 +109,34 @@ def judge_search(search: PoseSearch) -> list[ResultWarning]:
     return warnings
 
 
+def judge_relaxations(found: FoundEnergies) -> list[ResultWarning]:
+    """Molecules that fell apart while they relaxed: their energy is that of something else."""
+    warnings = []
+    for name, before in found.built.items():
+        after = found.species[name].atoms
+        if ON in name or before.atoms.pbc.any() or len(after) == 1:
+            continue
+        broken = [one.sentence for one in compare_bonds(before.atoms, after).broken]
+        if broken:
+            text = f"{name} fell apart while it was relaxed ({', '.join(broken)}): its energy is that of its pieces."
+            warnings.append(ResultWarning("red", text))
+    return warnings
+
+
+def judge_sum(reaction: Reaction, *, steps: Sequence[Step], settings: Mapping[str, Any]) -> list[ResultWarning]:
+    """Species that may have joined, of which the parts were not found in the whole."""
+    sides = (reaction.products, reaction.reactants)
+    joins = any(list(one.values()) == [1] and sum(other.values()) > 1 for one, other in (sides, sides[::-1]))
+    if steps[0].kind != "sum" or not joins or ELECTRON in reaction.coefficients:
+        return []
+    lost = "no counterpoise correction was made" if settings.get("mode", "lcao") == "lcao" else "the grid's error stays"
+    text = (
+        f"{reaction.text}: parts were not found in the whole, so this is a plain sum, and {lost}. Put the atoms of "
+        "each part one after the other, in the order of its own file."
+    )
+    return [ResultWarning("amber", text)]
+
+
 def judge_forces(config: TfsiAdsorptionConfig, name: str, *, finished: Finished) -> list[ResultWarning]:
     """Whether a species stands where its energy is lowest, or on a grid that is too coarse to tell."""
     force, net = (finished.values.get(f"{kind}_force_eV_per_A") or 0.0 for kind in ("largest", "net"))
@@ -137,11 +171,11 @@ def judge_states(found: FoundEnergies) -> list[ResultWarning]:
         if values["helped"]:
             warnings.append(ResultWarning("amber", f"{name}: its SCF converged only with {values['helped']}."))
         moment = values.get("moment")
-        if moment is not None and abs(abs(moment) - (term.species.multiplicity - 1)) > LARGEST_MOMENT_ERROR:
-            asked = term.species.multiplicity - 1
+        is_slab = term.species.atoms.pbc.any()
+        asked = term.species.multiplicity - 1
+        if moment is not None and not is_slab and abs(abs(moment) - asked) > LARGEST_MOMENT_ERROR:
             text = f"{name}: {moment:.2f} electrons are unpaired in the end, {asked} were asked for."
             warnings.append(ResultWarning("amber", text))
-        is_slab = term.species.atoms.pbc.any()
         if gap_eV is not None and gap_eV < SMALLEST_GAP_EV and term.species.multiplicity == 1 and not is_slab:
             text = f"{name}: the gap is {gap_eV:.2f} eV, so that the closed shell may not be its ground state."
             warnings.append(ResultWarning("amber", text))

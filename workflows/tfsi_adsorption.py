@@ -139,7 +139,7 @@ def find_energies(run: AdsorptionRun, *, run_stage: Callable[..., Any]) -> Found
     wanted = list_energies([*steps, *(one.steps for one in surfaces)])
     energies = run_stage(compute_energies, run, wanted=wanted)
     return FoundEnergies(
-        species=species, spins=spins, searches=searches, steps=steps, energies=energies, surfaces=surfaces
+        species=species, built=start, spins=spins, searches=searches, steps=steps, energies=energies, surfaces=surfaces
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.reaction_energy import (
+    Electron,
     ReactionEnergy,
     SpeciesEnergy,
     build_reaction_energy,
@@ -109,12 +110,15 @@ def test_steps_add_up_with_their_errors_and_the_electron() -> None:
     )
     alone = {"X-": energy(-5.0, cell_A=[12.0] * 3), "X": energy(-2.0, cell_A=[12.0] * 3)}
     charging = build_reaction_energy(parse_reaction("X- -> X"), energies=alone)
-    found = join_steps(reaction, steps={"adsorption": binding, "charging": charging}, electron_eV=-2.9)
+    electron = Electron("Fermi level of slab", -2.9, is_computed=True)
+    found = join_steps(reaction, steps={"adsorption": binding, "charging": charging}, electron=electron)
     assert found.energy_eV == pytest.approx(-33.0 + 30.0 + 5.0 - 2.9, rel=1e-12)
     assert [error.name for error in found.errors] == ["cut-off"]
     assert found.errors[0].shift_eV == pytest.approx(0.05, rel=1e-9)
     assert found.errors[0].energy_eV == pytest.approx(found.energy_eV + 0.05, rel=1e-12)
-    assert found.unchecked == ("layers",)
+    assert found.unchecked == ("layers", "work function")
+    assert found.sentence.endswith("eV with E(e⁻) = −2.90 eV (Fermi level of slab)")
+    assert found.to_json()["electron"]["energy_eV"] == -2.9
     with pytest.raises(InputError, match="is a choice"):
         join_steps(reaction, steps={"adsorption": binding, "charging": charging})
     bent = build_reaction_energy(parse_reaction("A -> B"), energies={"A": energy(0.0), "B": energy(0.2)})

@@ -190,7 +190,7 @@ def test_an_adsorbate_on_a_slab_from_its_poses_to_its_pictures(folder: Path) -> 
         (["calculator={name: gpaw, overrides: {hubbard_U_eV: {Li: 2}}}"], "hubbard_U_eV names Li, which has outer s"),
         (["calculator.overrides={xc: PBF}"], "calculator.overrides.xc is 'PBF'"),
         (["calculator.name=gpow"], "calculator.name"),
-        (["calculator.name=gpaw", "geometry.vacuum_A=1.5"], "needs at least 1 Å left"),
+        (["calculator.name=gpaw", "geometry.vacuum_A=1.5"], "needs at least 2.5 Å left"),
         (["electron.reference=work-function"], "work_function_eV is None"),
         (["calculator={name: gpaw}", "resources.memory_GB=0.1"], "memory"),
         (["resources.ranks=64"], "64"),

@@ -119,3 +119,19 @@ def test_charge_and_spin_of_a_known_species_can_be_set() -> None:
     )
     assert (species["CoPc"].multiplicity, species["CoPc"].starting_moments) == (4, {})
     assert (species["CoPc-"].charge, species["CoPc-"].multiplicity) == (-1, 3)
+
+
+def test_slabs_of_magnetic_metals_and_radicals_on_slabs_start_from_moments() -> None:
+    iron = {"Fe(110)": {"element": "Fe", "miller": [1, 1, 0], "layers": 2, "repeats": [2, 2]}}
+    species = build(adsorbate="CO", substrate="Fe(110)", substrates=iron)
+    slab, adsorbed = (species[name].atoms.get_initial_magnetic_moments() for name in ("Fe(110)", "CO@Fe(110)"))
+    assert set(slab) == {2.3}
+    assert adsorbed.tolist() == [*slab, 0.0, 0.0]
+    assert "starts from" in species["Fe(110)"].source
+    calm = build(adsorbate="CO", substrate="Fe(110)", substrates={"Fe(110)": {**iron["Fe(110)"], "moments_uB": {}}})
+    assert not calm["CO@Fe(110)"].atoms.get_initial_magnetic_moments().any()
+    radical = build(reactions=["Cu(111) + F -> F@Cu(111)"], substrates=SMALL_COPPER)
+    assert not radical["Cu(111)"].atoms.get_initial_magnetic_moments().any()
+    assert radical["F@Cu(111)"].atoms.get_initial_magnetic_moments()[-1] == 1.0
+    with pytest.raises(InputError, match="moments_uB names Co"):
+        build(adsorbate="CO", substrate="Fe(110)", substrates={"Fe(110)": {**iron["Fe(110)"], "moments_uB": {"Co": 1}}})

@@ -34,6 +34,9 @@ class SubstrateSection(ConfigModel):
     )
     clearance_A: Positive = Field(default=4.0, le=30, description="between the adsorbate and its image")
     vacuum_A: Positive = Field(default=7.0, ge=5, le=40, description="below the slab, and above the adsorbate")
+    moments_uB: dict[str, float] | None = Field(
+        default=None, description="of an element's atoms to start from; null: those of Cr, Mn, Fe, Co and Ni, parallel"
+    )
     k_points: tuple[Division, Division] | None = Field(
         default=None, description="divisions along both axes; null: divisions times length at least 20 Å"
     )

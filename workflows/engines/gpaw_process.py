@@ -65,13 +65,13 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
         arguments["basis"] = settings["basis"]
     if atoms.pbc.any():
         arguments["kpts"] = {"size": settings["k_points"], "gamma": True}
-    is_slab = atoms.pbc.tolist() == [True, True, False]
+    has_faces = is_slab(atoms)
     arguments["occupations"] = {
         "name": "fermi-dirac",
         "width": settings["smearing_eV"],
-        "fixmagmom": is_polarised and not is_slab,  # GPAW knows no work functions of two Fermi levels, and fails
+        "fixmagmom": is_polarised and not has_faces,  # GPAW knows no work functions of two Fermi levels, and fails
     }
-    if is_slab:
+    if has_faces:
         # Without it the two faces of a slab are held at one potential, or see each other through the vacuum.
         arguments["poissonsolver"] = {"dipolelayer": "xy"}
     if not atoms.pbc.any():
@@ -82,6 +82,11 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
             "moment_corrections": 9,
         }
     return arguments
+
+
+def is_slab(atoms: Atoms) -> bool:
+    """Whether the third axis alone is open."""
+    return bool(atoms.pbc.tolist() == [True, True, False])
 
 
 def has_spins(request: Request, *, atoms: Atoms) -> bool:
@@ -97,8 +102,13 @@ def find_grid(atoms: Atoms, *, spacing_A: float) -> tuple[int, int, int]:
 
 
 def set_start_spins(atoms: Atoms, *, multiplicity: int) -> None:
-    """Start from the moments that the structure brings, if they add up; else spread the unpaired electrons evenly."""
+    """Start from the moments that the structure brings, if they add up; else spread the unpaired electrons evenly.
+
+    On a slab the moment is free, and any start will do.
+    """
     moments, unpaired = atoms.get_initial_magnetic_moments(), multiplicity - 1
+    if moments.any() and is_slab(atoms):
+        return
     if moments.any() and np.isclose(abs(moments.sum()), unpaired, atol=1e-3):
         atoms.set_initial_magnetic_moments(moments * (np.sign(np.round(moments.sum(), 3)) or 1))
     elif unpaired or moments.any():

@@ -121,6 +121,23 @@ def test_two_ranks_relax_as_one(tmp_path: Path) -> None:
     assert (tmp_path / "2" / "final.extxyz").is_file()
 
 
+def test_the_moment_of_a_slab_is_free_and_starts_from_its_atoms(tmp_path: Path) -> None:
+    """A sheet of hydrogen atoms far apart is magnetic; the multiplicity of a slab says nothing."""
+    sheet = Atoms("H", positions=[(0, 0, 4.0)], cell=[5.0, 5.0, 8.0], pbc=(True, True, False), magmoms=[0.8])
+    spec = build_electronic_spec("gpaw", protocol="fast", overrides={"spacing_A": 0.25, "smearing_eV": 0.1})
+    energies = {}
+    for name, moment in (("magnetic", 0.8), ("plain", 0.0)):
+        sheet.set_initial_magnetic_moments([moment])
+        folder = tmp_path / name
+        folder.mkdir()
+        request = Request(code="gpaw", settings=dict(spec.overrides), charge=0, multiplicity=1, forces=False)
+        write_request(folder, request, atoms=sheet)
+        answer = run_electronic_code("gpaw", directory=folder)
+        energies[name] = answer.energy_eV or 0.0
+        assert answer.moment == (pytest.approx(1.0, abs=0.1) if moment else None)
+    assert energies["magnetic"] < energies["plain"] - 0.5
+
+
 def test_dispersion_is_a_part_of_the_energy(tmp_path: Path) -> None:
     neon = Atoms("Ne2", [(0, 0, 0), (0, 0, 3.1)])
     plain = compute("pyscf", neon, directory=tmp_path / "plain", basis="def2-svpd")
