@@ -105,7 +105,7 @@ class ReactionEnergy:
 
     @property
     def uncertainty_eV(self) -> float | None:
-        """Sum of the sizes of all shifts, which is cautious; None if nothing was varied."""
+        """Sum of the sizes of all shifts: an estimate, no bound; None if nothing was varied."""
         return sum(abs(error.shift_eV) for error in self.errors) if self.errors else None
 
     @property
@@ -114,7 +114,7 @@ class ReactionEnergy:
         uncertainty = self.uncertainty_eV
         if uncertainty is None:
             return "numerical error not estimated"
-        state = "converged" if uncertainty <= RESOLVED_EV else "not converged"
+        state = "converged in what was varied" if uncertainty <= RESOLVED_EV else "not converged"
         left_out = f"; {' and '.join(self.unchecked)} not varied" if self.unchecked else ""
         return f"{state}: numerical error {uncertainty:.2f} eV, aim {RESOLVED_EV} eV{left_out}"
 

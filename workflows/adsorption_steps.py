@@ -248,7 +248,7 @@ def build_deformation_step(
 ) -> Step:
     """What it costs to bend reactants into the shape that they have in the product, by the method of relaxations.
 
-    Both shapes have one charge and one box, so that images and background cancel.
+    Both shapes have one charge and one box, so that images and background largely cancel.
     """
     terms = []
     for fragment in fragments:
