@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.parallel import parprint, world
-from gpaw import GPAW, KohnShamConvergenceError, Mixer, MixerSum
+from gpaw import GPAW, KohnShamConvergenceError, Mixer, MixerDif
 from gpaw import __version__ as gpaw_version
 from gpaw.analyse.hirshfeld import HirshfeldPartitioning
 
@@ -47,7 +47,7 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
         "symmetry": "off" if is_at_gamma else {},
         "convergence": {"energy": 1e-5, "density": 1e-4},
         "maxiter": max_iterations,
-        "mixer": (MixerSum if is_polarised else Mixer)(fraction, n_old, 50 if atoms.pbc.any() else 1),
+        "mixer": build_mixer(fraction, n_old=n_old, weight=50 if atoms.pbc.any() else 1, is_polarised=is_polarised),
     }
     if settings["mode"] == "pw":
         arguments["mode"] = {"name": "pw", "ecut": settings["cutoff_eV"]}
@@ -82,6 +82,13 @@ def build_arguments(request: Request, *, atoms: Atoms, stage: int = 0) -> dict[s
             "moment_corrections": 9,
         }
     return arguments
+
+
+def build_mixer(fraction: float, *, n_old: int, weight: int, is_polarised: bool) -> Any:  # noqa: ANN401 (GPAW is untyped)
+    """How old and new densities are mixed; with two spins their difference too, without which radicals oscillate."""
+    if not is_polarised:
+        return Mixer(fraction, n_old, weight)
+    return MixerDif(fraction, n_old, weight, beta_m=fraction, nmaxold_m=n_old, weight_m=weight)
 
 
 def is_slab(atoms: Atoms) -> bool:
