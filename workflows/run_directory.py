@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from analysis.results import write_text_atomically
 from structures.errors import InputError
@@ -240,12 +240,24 @@ def _check_same(run: RunDirectory, *, flow: str, config: BaseModel) -> None:
     advice = "Choose another directory with --workdir, or leave it out."
     if run.flow != flow:
         raise InputError(f"{run.path}: holds a run of {run.flow}, needs one of {flow}. {advice}")
-    if run.config_sha256 != config_sha256(config):
+    if run.config_sha256 != config_sha256(config) and not _is_same_of_an_earlier_version(run, config=config):
         changed = find_differences(run.read_config(), _name_copies(config)[0])
         shown = "; ".join(f"{key} is {old} there and {new} now" for key, (old, new) in list(changed.items())[:3])
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""  # noqa: PLR2004 (as many as are shown)
         edited = "its configuration was edited, or a file that it names"
         raise InputError(f"{run.path}: holds another run: {shown or edited}{more}. {advice}")
+
+
+def _is_same_of_an_earlier_version(run: RunDirectory, *, config: BaseModel) -> bool:
+    """Whether the run differs only in keys that did not exist when it began, and that have their defaults now."""
+    stored = run.read_config()
+    if run.config_sha256 != config_sha256(config, known=stored):
+        return False
+    try:
+        as_now = type(config).model_validate(stored, strict=False).model_dump(mode="json")
+    except ValidationError:
+        return False
+    return not find_differences(as_now, _name_copies(config)[0])
 
 
 def find_differences(old: Mapping[str, Any], new: Mapping[str, Any], *, prefix: str = "") -> dict[str, tuple[Any, Any]]:

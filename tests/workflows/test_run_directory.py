@@ -12,7 +12,8 @@ import pytest
 
 from structures.errors import InputError
 from workflows import run_directory, run_lock
-from workflows.configuration import PotassiumDiffusionConfig, resolve_config
+from workflows.configuration import PotassiumDiffusionConfig, config_sha256, resolve_config
+from workflows.configuration.resolve import write_yaml
 from workflows.run_directory import RunDirectory, choose_path, find_differences, find_runs, open_run
 
 FLOW = "potassium-diffusion"
@@ -220,6 +221,24 @@ def test_structures_are_copied_and_the_copies_are_what_the_run_names(tmp_path: P
     (moved / "inputs" / "alloy_file" / "slab.vasp").write_text("another slab")
     with pytest.raises(InputError, match="a file that it names"):
         make(moved, config)
+
+
+def test_a_run_of_an_earlier_version_lacks_keys_that_were_added_since(tmp_path: Path) -> None:
+    run = make(tmp_path / "run")
+    stored = run.read_config()
+    del stored["dynamics"]["timestep_fs"]
+    (run.path / "config.yaml").write_text(write_yaml(stored))
+    document = json.loads((run.path / "run.json").read_text())
+    document["config_sha256"] = config_sha256(CONFIG, known=stored)
+    assert document["config_sha256"] != run.config_sha256
+    (run.path / "run.json").write_text(json.dumps(document))
+    assert make(run.path).path == run.path
+    faster = CONFIG.model_copy(update={"dynamics": CONFIG.dynamics.model_copy(update={"timestep_fs": 1.0})})
+    with pytest.raises(InputError, match=r"dynamics\.timestep_fs is"):
+        make(run.path, faster)
+    hotter = CONFIG.model_copy(update={"dynamics": CONFIG.dynamics.model_copy(update={"temperature_K": 350.0})})
+    with pytest.raises(InputError, match=r"dynamics\.temperature_K is"):
+        make(run.path, hotter)
 
 
 def test_a_structure_that_changed_is_another_run(tmp_path: Path) -> None:

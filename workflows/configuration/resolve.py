@@ -49,13 +49,30 @@ class ResolvedConfig(Generic[Model]):
         }
 
 
-def config_sha256(config: BaseModel) -> str:
-    """Checksum of the resolved configuration; equal ones have equal checksums, wherever their structure files lie."""
+def config_sha256(config: BaseModel, *, known: Mapping[str, Any] | None = None) -> str:
+    """Checksum of the resolved configuration; equal ones have equal checksums, wherever their structure files lie.
+
+    Args:
+        config: resolved.
+        known: plain data of an earlier version, which may lack keys that were added since; these are left out.
+    """
     document = config.model_dump(mode="json")
     for location, path in find_structure_files(config).items():
         replace_value(document, location, value=hashlib.sha256(path.read_bytes()).hexdigest())
+    if known is not None:
+        document = _keep_known(document, known)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _keep_known(document: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without keys that the other lacks, at every depth."""
+    kept = {}
+    for key, value in document.items():
+        if key in known:
+            both = isinstance(value, dict) and isinstance(known[key], Mapping)
+            kept[key] = _keep_known(value, known[key]) if both else value
+    return kept
 
 
 def write_yaml(config: BaseModel | Mapping[str, Any]) -> str:
