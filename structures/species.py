@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ from structures.species_library import LIBRARY, BuiltIn, spread_moments
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 ELECTRON = "e-"
 BUILT_IN: dict[str, BuiltIn] = LIBRARY
@@ -187,6 +189,11 @@ def check_species(species: Species) -> Species:
             f"{SHORTEST_DISTANCE_A} Å. Mend the geometry."
         )
     return species
+
+
+def has_antiparallel_moments(moments: Sequence[float] | NDArray[np.float64]) -> bool:
+    """Whether moments of atoms, shape (n_atoms,), point both ways."""
+    return min(moments) < 0 < max(moments)
 
 
 def _check_moments(species: Species) -> None:

@@ -52,7 +52,7 @@ def build_calculation(
     **settings: Any,  # noqa: ANN401 (settings of the recipe)
 ) -> Calculation:
     """The energy of one species as a calculation, some settings of the calculator changed."""
-    spec = replace(run.calculator, overrides=keep_telling_settings(run.settings | dict(changes)))
+    spec = replace(run.calculator, overrides=keep_telling_settings(run.settings | dict(changes), atoms=one.atoms))
     return Calculation(
         "electronic_energy",
         structure=one.atoms,

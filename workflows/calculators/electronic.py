@@ -2,15 +2,16 @@
 
 import difflib
 import shutil
-import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ase import Atoms
 from ase.data import atomic_numbers
 from pydantic import Field, ValidationError
 
 from structures.errors import InputError, SetupError
+from structures.species import has_antiparallel_moments
 from workflows.calculators import cp2k_installation
 from workflows.calculators.spec import CalculatorSpec
 from workflows.calculators.wording import IN_FLOWS, Wording
@@ -221,14 +222,26 @@ def build_electronic_spec(
     return CalculatorSpec(name, overrides=settings.model_dump(mode="json"))
 
 
-def keep_telling_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without those that another mode of GPAW would use: they would set equal energies apart."""
+def keep_telling_settings(settings: Mapping[str, Any], *, atoms: Atoms) -> dict[str, Any]:
+    """The settings that decide on an energy of a structure, which is what its key is made of.
+
+    Those that another mode of GPAW would use are left out, since they would set equal energies apart. Core potentials
+    and antiparallel moments are named for PySCF: both follow from the structure, but earlier releases knew neither.
+    """
     unused = {"fd": ("cutoff_eV", "basis"), "lcao": ("cutoff_eV",), "pw": ("spacing_A", "basis")}
     left_out = (
         *unused.get(str(settings.get("mode")), ()),
         *(() if settings.get("hubbard_U_eV") else ("hubbard_U_eV",)),
     )
-    return {name: value for name, value in settings.items() if name not in left_out}
+    telling = {name: value for name, value in settings.items() if name not in left_out}
+    if "grid_level" in settings:
+        from workflows.engines.pyscf_basis import count_core_electrons
+
+        cores = count_core_electrons(settings["basis"], elements=set(atoms.symbols))
+        telling |= {"core_potentials": cores} if cores else {}
+        is_turned = has_antiparallel_moments(atoms.get_initial_magnetic_moments())
+        telling |= {"starts_from_moments": True} if is_turned else {}
+    return telling
 
 
 def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str], wording: Wording = IN_FLOWS) -> None:
@@ -255,19 +268,15 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str],
         cp2k_installation.check_data(elements, basis=settings["basis"], wording=wording)
         return
     if spec.name == "pyscf":
-        from pyscf.gto.basis import load
-        from pyscf.lib.exceptions import BasisNotFoundError
+        from workflows.engines.pyscf_basis import find_basis_trouble
 
+        basis = settings["basis"]
         for element in elements:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # names a package that would bring more bases
-                    load(settings["basis"], element)
-            except (BasisNotFoundError, KeyError) as error:
+            if trouble := find_basis_trouble(basis, element=element):
                 raise InputError(
-                    f"{wording.name('basis')} is {settings['basis']!r}, which PySCF does not have for {element}. "
-                    f"Use another, e.g. {wording.set('basis', 'def2-tzvpd')}."
-                ) from error
+                    f"{wording.name('basis')} is {basis!r}, {trouble}. Use another, e.g. "
+                    f"{wording.set('basis', 'def2-tzvpd')}."
+                )
         return
     from gpaw_data import datapath
 

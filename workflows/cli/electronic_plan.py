@@ -96,7 +96,7 @@ class Plan:
     def _build(
         self, atoms: Atoms, *, label: str, changes: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> Calculation:
-        overrides = keep_telling_settings({**self.spec.overrides, **changes})
+        overrides = keep_telling_settings({**self.spec.overrides, **changes}, atoms=atoms)
         return Calculation(
             _RECIPE,
             structure=atoms,
