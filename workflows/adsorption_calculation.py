@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from structures.species import Species
-from workflows.calculators.electronic import build_electronic_spec, keep_telling_settings
+from workflows.calculators.electronic import build_electronic_spec
+from workflows.calculators.telling_settings import keep_telling_settings
 from workflows.configuration.tfsi_adsorption import ElectronicCalculatorSection, TfsiAdsorptionConfig
 from workflows.engines.electronic_process import HAS_RANKS
 from workflows.flow_run import FlowRun

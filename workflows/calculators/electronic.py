@@ -6,12 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ase import Atoms
 from ase.data import atomic_numbers
 from pydantic import Field, ValidationError
 
 from structures.errors import InputError, SetupError
-from structures.species import has_antiparallel_moments
 from workflows.calculators import cp2k_installation
 from workflows.calculators.spec import CalculatorSpec
 from workflows.calculators.wording import IN_FLOWS, Wording
@@ -25,6 +23,7 @@ from workflows.calculators.written_settings import (
     HubbardU,
     VaspSettings,
 )
+from workflows.engines.dispersion import has_dispersion_parameters
 from workflows.engines.written_inputs import find_hubbard_shell
 from workflows.installation import find_missing_modules, install_command
 
@@ -219,29 +218,13 @@ def build_electronic_spec(
         ) from error
     for element in getattr(settings, "hubbard_U_eV", {}):
         find_hubbard_shell(element)
-    return CalculatorSpec(name, overrides=settings.model_dump(mode="json"))
-
-
-def keep_telling_settings(settings: Mapping[str, Any], *, atoms: Atoms) -> dict[str, Any]:
-    """The settings that decide on an energy of a structure, which is what its key is made of.
-
-    Those that another mode of GPAW would use are left out, since they would set equal energies apart. Core potentials
-    and antiparallel moments are named for PySCF: both follow from the structure, but earlier releases knew neither.
-    """
-    unused = {"fd": ("cutoff_eV", "basis"), "lcao": ("cutoff_eV",), "pw": ("spacing_A", "basis")}
-    left_out = (
-        *unused.get(str(settings.get("mode")), ()),
-        *(() if settings.get("hubbard_U_eV") else ("hubbard_U_eV",)),
-    )
-    telling = {name: value for name, value in settings.items() if name not in left_out}
-    if "grid_level" in settings:
-        from workflows.engines.pyscf_basis import count_core_electrons
-
-        cores = count_core_electrons(settings["basis"], elements=set(atoms.symbols))
-        telling |= {"core_potentials": cores} if cores else {}
-        is_turned = has_antiparallel_moments(atoms.get_initial_magnetic_moments())
-        telling |= {"starts_from_moments": True} if is_turned else {}
-    return telling
+    told = settings.model_dump(mode="json")
+    if not method.writes_inputs_only and not has_dispersion_parameters(told):
+        raise InputError(
+            f"{wording.name('dispersion')} is {told['dispersion']!r}, which has no parameters for the functional "
+            f"{told['xc']}. Use {wording.set('xc', 'PBE')}, or {wording.set('dispersion', 'none')}."
+        )
+    return CalculatorSpec(name, overrides=told)
 
 
 def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str], wording: Wording = IN_FLOWS) -> None:

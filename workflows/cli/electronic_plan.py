@@ -25,9 +25,9 @@ from workflows.calculators.electronic import (
     check_elements_and_basis,
     check_method_installed,
     find_method,
-    keep_telling_settings,
 )
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.telling_settings import keep_telling_settings
 from workflows.calculators.wording import IN_ONE_FILE_COMMANDS
 from workflows.calculators.written_settings import WrittenSettings
 from workflows.cli.one_file_task import Task

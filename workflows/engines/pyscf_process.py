@@ -125,7 +125,7 @@ def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
 
 
 def build_polarised_guess(field: Any, *, moments: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ANN401 (PySCF is untyped)
-    """Density matrices of both spins, shape (2, n, n), from free atoms that have the moments given, shape (n_atoms,)."""
+    """Density matrices of both spins, shape (2, n, n), of free atoms with the moments given, shape (n_atoms,)."""
     whole = np.asarray(field.get_init_guess()).sum(axis=0)
     overlap = field.get_ovlp()
     up, down = whole / 2, whole / 2

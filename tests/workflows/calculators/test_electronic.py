@@ -14,8 +14,8 @@ from workflows.calculators.electronic import (
     check_elements_and_basis,
     check_method_installed,
     find_method,
-    keep_telling_settings,
 )
+from workflows.calculators.telling_settings import keep_telling_settings
 from workflows.calculators.wording import IN_ONE_FILE_COMMANDS
 
 
@@ -46,6 +46,14 @@ def test_the_user_has_the_last_word() -> None:
 def test_wrong_settings_are_named(overrides: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
         build_electronic_spec("gpaw", protocol="moderate", overrides=overrides)
+
+
+@pytest.mark.parametrize("kind", ["d3zero", "d3bj"])
+def test_dispersion_needs_parameters_for_the_functional(kind: str) -> None:
+    for xc in ("PBE", "revPBE", "RPBE"):
+        build_electronic_spec("gpaw", protocol="fast", overrides={"xc": xc, "dispersion": kind})
+    with pytest.raises(InputError, match=f"dispersion is '{kind}', which has no parameters for the functional LDA"):
+        build_electronic_spec("gpaw", protocol="fast", overrides={"xc": "LDA", "dispersion": kind})
 
 
 def test_each_place_has_its_own_way_to_set_them() -> None:
