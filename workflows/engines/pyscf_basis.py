@@ -35,6 +35,14 @@ def count_core_electrons(basis: str, *, elements: Collection[str]) -> dict[str, 
     return {element: int(of[0]) for element, of in load_core_potentials(basis, elements=elements).items()}
 
 
+def count_functions(basis: str, *, elements: Collection[str]) -> int:
+    """Contracted functions of a basis, summed over elements that it has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shells = [shell for element in elements for shell in load(basis, element)]
+    return sum((2 * shell[0] + 1) * (len(shell[-1]) - 1) for shell in shells)
+
+
 def find_basis_trouble(basis: str, *, element: str) -> str:
     """What keeps an element from being computed in a basis; empty if nothing does.
 
