@@ -11,6 +11,7 @@ from ase.io import read
 from ase.io.formats import UnknownFileTypeError
 
 from structures.errors import InputError
+from structures.ghosts import find_ghosts
 
 LARGEST_FILE_MB = 512
 LARGEST_STRUCTURE = 2_000_000
@@ -25,7 +26,8 @@ def read_structure(path: str | Path) -> Atoms:
         path: CIF, POSCAR/CONTCAR, extended XYZ, LAMMPS data or another format of ASE, told by its name and content.
 
     Returns:
-        The structure. Arrays, constraints and results of the file's writer are dropped; the array "region" is kept.
+        The structure. Arrays, constraints and results of the file's writer are dropped; the array "region" is kept,
+        unless it names ghosts, which are atoms like the others in a file.
 
     Raises:
         InputError: if the file is missing, empty, binary, too large, broken, disordered, or holds no atoms or numbers
@@ -90,6 +92,6 @@ def _check_atoms(atoms: Atoms, *, file: Path) -> None:
 
 def _strip(atoms: Atoms) -> Atoms:
     plain = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    if "region" in atoms.arrays and atoms.arrays["region"].dtype.kind in "UO":
+    if "region" in atoms.arrays and atoms.arrays["region"].dtype.kind in "UO" and not find_ghosts(atoms).any():
         plain.set_array("region", atoms.arrays["region"].astype("<U9"))
     return plain

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
+from ase.neighborlist import natural_cutoffs, neighbor_list
 
 from structures.checks import compute_smallest_distance
 from structures.errors import InputError, SetupError
@@ -22,9 +23,12 @@ from structures.species_library import LIBRARY, BuiltIn, spread_moments
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 ELECTRON = "e-"
 BUILT_IN: dict[str, BuiltIn] = LIBRARY
 _MOMENT_TOLERANCE = 1e-6  # in μB
+_LONGEST_BOND = 1.2  # times the sum of covalent radii
 SHORTEST_DISTANCE_A = 0.6  # below any bond: H2 has 0.74
 
 
@@ -106,10 +110,29 @@ def read_species(name: str, *, path: Path, charge: int, multiplicity: int | None
         multiplicity: 2 S + 1; None: the lowest that the number of electrons allows.
 
     Raises:
-        InputError: if the file or the spin is wrong.
+        InputError: if the file or the spin is wrong, or what is in the file repeats.
     """
-    atoms = read_structure(path)
-    return complete_species(Species(name, atoms, charge=charge, source=path.name), multiplicity=multiplicity)
+    atoms, source = read_structure(path), path.name
+    if atoms.pbc.any():
+        atoms, source = drop_cell(atoms, name=name), f"{source}, without its periodic cell"
+    return complete_species(Species(name, atoms, charge=charge, source=source), multiplicity=multiplicity)
+
+
+def drop_cell(atoms: Atoms, *, name: str) -> Atoms:
+    """A molecule out of a cell that repeats, which it must lie in as a whole.
+
+    Raises:
+        InputError: if bonds run through the boundary: a molecule that is cut, or no molecule.
+    """
+    first, _, shifts = neighbor_list("ijS", atoms, natural_cutoffs(atoms, mult=_LONGEST_BOND))
+    if shifts.any():
+        n_bonds, index = int(shifts.any(axis=1).sum()) // 2, int(first[shifts.any(axis=1)][0])
+        raise InputError(
+            f"species.{name}.file: {n_bonds} bonds run through the boundary of its cell (one from atom {index}, "
+            f"{atoms.symbols[index]}), needs a molecule that is whole. Move it into one piece; what repeats goes under "
+            "substrates."
+        )
+    return Atoms(atoms.numbers, positions=atoms.positions)
 
 
 def build_from_smiles(
@@ -140,6 +163,17 @@ def build_from_smiles(
     if parsed is None:
         raise InputError(
             f"species.{name}.smiles is {smiles!r}, which is no SMILES of a molecule. Write it anew, e.g. CO."
+        )
+    n_parts = len(chem.GetMolFrags(parsed))
+    if n_parts > 1:
+        raise InputError(
+            f"species.{name}.smiles is {smiles!r}, which names {n_parts} molecules or ions, needs one: where they lie "
+            "to each other is not told. Name each as a species of its own, or give the geometry of the whole as file."
+        )
+    if any(atom.GetAtomicNum() == 0 for atom in parsed.GetAtoms()):
+        raise InputError(
+            f"species.{name}.smiles is {smiles!r}, in which an atom is a wildcard (*), needs elements. Write which, "
+            "e.g. CF in place of *F."
         )
     molecule = chem.AddHs(parsed)
     conformers = list(chem.EmbedMultipleConfs(molecule, 10, randomSeed=seed))
@@ -187,6 +221,11 @@ def check_species(species: Species) -> Species:
             f"{SHORTEST_DISTANCE_A} Å. Mend the geometry."
         )
     return species
+
+
+def has_antiparallel_moments(moments: Sequence[float] | NDArray[np.float64]) -> bool:
+    """Whether moments of atoms, shape (n_atoms,), point both ways."""
+    return min(moments) < 0 < max(moments)
 
 
 def _check_moments(species: Species) -> None:

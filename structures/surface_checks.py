@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.distance import cdist, pdist
 
-from structures.checks import check_smallest_distance
+from structures.checks import check_smallest_distance, compute_periodic_heights
 from structures.crystal_planes import Miller, check_miller
 from structures.errors import InputError
 from structures.species import SHORTEST_DISTANCE_A
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from structures.surface import Surface
 
 SMALLEST_VACUUM_A = 6.0
+WIDEST_GAP_A = 5.0  # between planes of a crystal
 SMALLEST_IMAGE_DISTANCE_A = 3.0  # about two van der Waals radii: closer, images repel
 
 
@@ -132,6 +133,24 @@ def choose_repeats(surface: Surface | NDArray[np.float64], *, extent_A: float, c
     ]
     enough = [option for option in options if option[1] >= needed_A - 1e-6]
     return min(enough, key=lambda option: (math.prod(option[0]), -round(option[1], 6), option[0]))[0]
+
+
+def check_crystal(atoms: Atoms, *, name: str) -> None:
+    """Check that a crystal fills its cell: a slab or a molecule with vacuum is none.
+
+    Raises:
+        InputError: names the widest gap between planes of atoms along an axis, and the limit.
+    """
+    shares = atoms.get_scaled_positions(wrap=True)
+    for axis, height_A in enumerate(compute_periodic_heights(atoms.cell.array)):
+        ordered = np.sort(shares[:, axis])
+        gap_A = float(np.diff(ordered, append=ordered[0] + 1).max() * height_A)
+        if gap_A > WIDEST_GAP_A:
+            raise InputError(
+                f"{name}: its cell has a gap of {gap_A:.1f} Å without atoms along axis {'abc'[axis]}, limit "
+                f"{WIDEST_GAP_A:g} Å, as a slab or a molecule in vacuum has. Give the bulk crystal, which slabs are "
+                "cut from."
+            )
 
 
 def _check_image_distance(surface: Surface, *, adsorbate: Atoms) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from structures.species import Species
-from workflows.calculators.electronic import build_electronic_spec, keep_telling_settings
+from workflows.calculators.electronic import build_electronic_spec
+from workflows.calculators.telling_settings import keep_telling_settings
 from workflows.configuration.tfsi_adsorption import ElectronicCalculatorSection, TfsiAdsorptionConfig
 from workflows.engines.electronic_process import HAS_RANKS
 from workflows.flow_run import FlowRun
@@ -52,7 +53,7 @@ def build_calculation(
     **settings: Any,  # noqa: ANN401 (settings of the recipe)
 ) -> Calculation:
     """The energy of one species as a calculation, some settings of the calculator changed."""
-    spec = replace(run.calculator, overrides=keep_telling_settings(run.settings | dict(changes)))
+    spec = replace(run.calculator, overrides=keep_telling_settings(run.settings | dict(changes), atoms=one.atoms))
     return Calculation(
         "electronic_energy",
         structure=one.atoms,

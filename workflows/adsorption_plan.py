@@ -10,6 +10,7 @@ from ase.units import Bohr
 from structures.errors import InputError
 from structures.species import ELECTRON, Species
 from workflows.adsorption_cells import find_relaxation_settings, find_slab_settings
+from workflows.adsorption_checks import check_elements_of_u, check_smaller_basis, list_notes
 from workflows.adsorption_poses import SCREENING_SETTINGS, count_full
 from workflows.adsorption_species import (
     build_all_poses,
@@ -141,6 +142,8 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     elements = sorted({symbol for one in species.values() for symbol in one.atoms.symbols})
     for changes in {str(one.changes): one.changes for one in energies.values()}.values():
         check_elements_and_basis(replace(spec, overrides=settings | dict(changes)), elements=elements)
+    check_elements_of_u(config, elements=elements)
+    check_smaller_basis((one.changes for one in energies.values()), settings=settings, elements=elements)
     check_electron(config, species=species)
     check_moments_possible(section.name, species=species)
     check_cheaper_methods(config, elements=elements, species=species)
@@ -175,6 +178,7 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
             *(f"the error from the {name} is not estimated" for name in unchecked),
             *list_electrons(config),
             *(f"{name}: no surface energy: {reason}" for name, reason in explain_left_out(config).items()),
+            *list_notes(config, species=species),
         ),
         details={"electrons": {name: one.n_electrons for name, one in species.items()}},
     )
@@ -205,14 +209,12 @@ def check_code(config: TfsiAdsorptionConfig) -> None:
     """
     code = config.calculator.name
     check_ranks(code, ranks=config.resources.ranks)
-    if code != "cp2k":
-        return
-    if config.analyses:
+    if code != "gpaw" and config.analyses:
         raise InputError(
-            f"analyses is {', '.join(config.analyses)}, which calculator cp2k does not give here. Leave it out, or set "
-            "calculator.name: gpaw."
+            f"analyses is {', '.join(config.analyses)}, which calculator {code} does not give here. Leave it out, or "
+            "set calculator.name: gpaw."
         )
-    if config.electron.energy_eV is None:
+    if code == "cp2k" and config.electron.energy_eV is None:
         raise InputError(
             "electron.reference is fermi-level, which calculator cp2k does not give here. Set work-function with "
             "electron.work_function_eV, or calculator.name: gpaw."

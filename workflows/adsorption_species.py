@@ -28,8 +28,9 @@ from structures.species import (
     read_species,
 )
 from structures.surface import Surface, build_surface
-from structures.surface_checks import choose_repeats
+from structures.surface_checks import check_crystal, choose_repeats
 from structures.surface_library import SUBSTRATES, build_crystal, build_substrate
+from workflows.adsorption_checks import check_images
 from workflows.configuration.adsorption_sections import SubstrateSection
 from workflows.configuration.tfsi_adsorption import ON, SpeciesSection, TfsiAdsorptionConfig
 
@@ -51,6 +52,8 @@ def build_all_species(config: TfsiAdsorptionConfig) -> dict[str, Species]:
             species[name] = build_slab(name, config=config, guests=guests)
     for name in list_pairs(config):
         poses = build_all_poses(name, config=config, species=species)
+        guest, host = list_pairs(config)[name]
+        check_images(poses, guest=guest, host=host, section=config.substrates.get(host, SubstrateSection()))
         species[name] = build_adsorbed(name, poses[0].atoms, config=config, species=species)
     unused = [name for name in (*config.species, *config.substrates) if name not in species]
     if unused:
@@ -218,8 +221,20 @@ def cut_slab(name: str, *, section: SubstrateSection, repeats: tuple[int, int]) 
 def build_bulk(name: str, *, section: SubstrateSection) -> Atoms:
     """The crystal that a slab is cut from, in the cell that it comes in."""
     if section.file is not None:
-        return read_structure(str(section.file))
+        return read_crystal(name, path=section.file)
     return build_crystal(SUBSTRATES[name].crystal) if section.element is None else build_metal(section.element)
+
+
+def read_crystal(name: str, *, path: str) -> Atoms:
+    """The bulk crystal of a file.
+
+    Raises:
+        InputError: if it cannot be read, or is a slab or a molecule with vacuum around it.
+    """
+    crystal = read_structure(path)
+    if crystal.cell.rank == 3:  # noqa: PLR2004 (three axes; a file without is refused where slabs are cut)
+        check_crystal(crystal, name=f"substrates.{name}.file")
+    return crystal
 
 
 def build_metal(symbol: str) -> Atoms:

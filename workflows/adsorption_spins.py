@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from structures.errors import ConvergenceError, InputError
-from structures.species import Species
+from structures.species import Species, has_antiparallel_moments
 from workflows.adsorption_calculation import AdsorptionRun, build_calculation
 from workflows.adsorption_cells import find_relaxation_cell, find_relaxation_settings
 from workflows.jobs.store import Failed
+
+_KNOW_MOMENTS = ("gpaw", "cp2k", "pyscf")
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,14 @@ def check_moments_possible(code: str, *, species: Mapping[str, Species]) -> None
         InputError: if moments of both signs are needed, and the code does not take them.
     """
     for name, one in species.items():
-        both = any(min(moments) < 0 < max(moments) for moments in one.starting_moments.values())
-        if both and code not in ("gpaw", "cp2k"):
+        options = [*one.starting_moments.values(), one.atoms.get_initial_magnetic_moments()]
+        both = [moments for moments in options if has_antiparallel_moments(moments)]
+        if both and code not in _KNOW_MOMENTS:
+            parallel = 1 + round(float(np.abs(both[0]).sum()))
             raise InputError(
                 f"{name} has antiparallel spins, which calculator {code} cannot start from here. Set calculator.name: "
-                "gpaw, or take a species with parallel spins."
+                f"{', '.join(_KNOW_MOMENTS[:-1])} or {_KNOW_MOMENTS[-1]}, or have the spins parallel: "
+                f"species.{name}.multiplicity: {parallel}."
             )
 
 

@@ -2,12 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.io import write
 
 from structures import files
 from structures.alloy import ALLOYS, build_alloy
 from structures.errors import InputError
 from structures.files import read_structure
+from structures.ghosts import find_ghosts, make_ghosts
 
 CIF = """data_alloy
 _cell_length_a 4.4073
@@ -48,6 +50,13 @@ def test_regions_are_kept_and_the_rest_dropped(tmp_path: Path) -> None:
     atoms.set_array("spin", np.arange(6.0))
     write(tmp_path / "a.extxyz", atoms)
     assert set(read_structure(tmp_path / "a.extxyz").arrays) == {"numbers", "positions", "region"}
+
+
+def test_ghosts_of_a_file_are_atoms(tmp_path: Path) -> None:
+    write(tmp_path / "a.extxyz", make_ghosts(Atoms("LiF", [(0, 0, 0), (0, 0, 1.6)]), real=slice(0, 1)))
+    back = read_structure(tmp_path / "a.extxyz")
+    assert set(back.arrays) == {"numbers", "positions"}
+    assert not find_ghosts(back).any()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from ase.formula import Formula
 from ase.io import write
 from ase.neighborlist import natural_cutoffs, neighbor_list
@@ -264,6 +265,44 @@ def test_smiles_become_molecules() -> None:
 def test_broken_smiles_are_named(smiles: str) -> None:
     with pytest.raises(InputError, match="is no SMILES"):
         build_from_smiles("X", smiles=smiles)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "said"),
+    [
+        ("*F", "in which an atom is a wildcard"),
+        ("[Na+].[Cl-]", "names 2 molecules or ions, needs one"),
+        ("O.O.O", "names 3 molecules or ions"),
+    ],
+)
+def test_smiles_of_anything_but_one_molecule_are_refused(smiles: str, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        build_from_smiles("X", smiles=smiles)
+
+
+def test_a_molecule_comes_out_of_its_periodic_cell(tmp_path: Path) -> None:
+    water = Atoms("OH2", [(0, 0, 0), (0.76, 0.59, 0), (-0.76, 0.59, 0)], cell=[8, 9, 10], pbc=True)
+    shifted = water.copy()
+    shifted.positions += (7.9, 4, 4)  # across the wall, but whole
+    for name, atoms in (("water.vasp", water), ("water.extxyz", shifted)):
+        whole = atoms.copy()
+        if name.endswith("vasp"):
+            whole.center()
+        write(tmp_path / name, whole)
+        one = read_species("H2O", path=tmp_path / name, charge=0)
+        assert not one.atoms.pbc.any()
+        assert one.atoms.cell.rank == 0
+        assert one.source == f"{name}, without its periodic cell"
+        np.testing.assert_allclose(one.atoms.get_all_distances(), water.get_all_distances(), atol=1e-6)
+
+
+def test_what_goes_on_through_the_boundary_is_no_molecule(tmp_path: Path) -> None:
+    water = Atoms("OH2", [(0, 4, 4), (0.76, 4.59, 4), (7.24, 4.59, 4)], cell=[8, 9, 10], pbc=True)
+    for name, atoms, n_bonds in (("cut", water, 1), ("crystal", bulk("Cu", cubic=True), 18)):
+        write(tmp_path / f"{name}.extxyz", atoms)
+        with pytest.raises(InputError, match=rf"species\.{name}\.file: \d+ bonds run through") as caught:
+            read_species(name, path=tmp_path / f"{name}.extxyz", charge=0)
+        assert f": {n_bonds} bonds" in str(caught.value)  # fcc: 24 in a cube, of which 6 are inside
 
 
 def test_files_take_the_lowest_spin(tmp_path: Path) -> None:

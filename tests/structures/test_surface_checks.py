@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import molecule
+from ase.build import bulk, fcc111, molecule
+from ase.lattice.hexagonal import Graphite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from structures.errors import InputError
 from structures.surface import Surface
-from structures.surface_checks import check_surface, choose_repeats, compute_image_distance
+from structures.surface_checks import check_crystal, check_surface, choose_repeats, compute_image_distance
 from structures.surface_library import build_substrate
 
 
@@ -70,6 +71,21 @@ def test_a_molecule_wider_than_the_cell_is_refused_with_the_repeats_that_do() ->
 def test_a_surface_made_by_hand_is_checked_too(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_surface(replace(build_substrate("Li(001)"), **change))
+
+
+def test_a_crystal_fills_its_cell() -> None:
+    for name in ("Li", "Cs", "C", "NaCl"):
+        crystal = bulk(name, "rocksalt", a=5.64) if name == "NaCl" else bulk(name)
+        check_crystal(crystal, name=name)
+    check_crystal(Graphite("C", latticeconstant=(2.46, 6.71)), name="graphite")
+    slab = fcc111("Cu", (1, 1, 3), vacuum=8, periodic=True)
+    slab.positions[:, 2] += 7  # in two pieces, above and below the boundary
+    slab.wrap()
+    with pytest.raises(InputError, match=r"mine: its cell has a gap of 16\.0 Å without atoms along axis c, limit 5 Å"):
+        check_crystal(slab, name="mine")
+    water = molecule("H2O", vacuum=4.0, pbc=True)
+    with pytest.raises(InputError, match=r"gap of 8\.\d Å"):
+        check_crystal(water, name="mine")
 
 
 def test_atoms_on_top_of_each_other_are_refused() -> None:

@@ -1,10 +1,14 @@
 """Molecules, slabs and adsorbates of a configuration, built and checked before anything runs."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import fcc111
+from ase.io import write
 
 from structures.errors import InputError
 from structures.species import Species
@@ -90,6 +94,32 @@ def test_what_cannot_be_built_is_refused(changes: dict[str, Any], said: str) -> 
     with pytest.raises(InputError) as caught:
         build(**changes)
     assert said in str(caught.value)
+
+
+def build_on_copper(**section: object) -> dict[str, Species]:
+    substrates = {"Cu(111)": {"layers": 2, "fixed_layers": 1, "vacuum_A": 6.0, **section}}
+    return build(adsorbate="LiTFSI", substrate="Cu(111)", substrates=substrates, poses={"orientations": 12})
+
+
+def test_adsorbates_near_their_own_images_are_refused() -> None:
+    said = r"repeats is \[3, 3\], with which LiTFSI comes within 2\.\d Å of its own image, needs at least 3 Å. "
+    with pytest.raises(InputError, match=f"{said}Set repeats: ") as caught:
+        build_on_copper(repeats=[3, 3])
+    build_on_copper(repeats=[int(one) for one in re.findall(r"\d+", str(caught.value).split("Set repeats")[1])])
+    with pytest.raises(InputError, match=r"Cu\(111\)\.clearance_A is 1, with which .*Set it, e\.g\. clearance_A: 3\."):
+        build(
+            adsorbate="H",
+            substrate="Cu(111)",
+            species={"H": {"smiles": "[H]"}},
+            substrates={"Cu(111)": {"clearance_A": 1}},
+        )
+
+
+def test_a_slab_is_not_cut_from_a_slab(tmp_path: Path) -> None:
+    write(tmp_path / "slab.cif", fcc111("Cu", (1, 1, 3), vacuum=8, periodic=True))
+    section = {"file": str(tmp_path / "slab.cif"), "miller": [0, 0, 1]}
+    with pytest.raises(InputError, match=r"substrates\.S\.file: its cell has a gap of 16\.0 Å"):
+        build(reactions=["S + CO -> CO@S"], substrates={"S": section})
 
 
 def test_metals_come_with_the_lattice_that_is_known() -> None:

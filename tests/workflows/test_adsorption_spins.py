@@ -25,9 +25,14 @@ def test_an_arrangement_is_where_the_code_starts() -> None:
 
 
 def test_antiparallel_spins_need_a_code_that_takes_them() -> None:
-    with pytest.raises(InputError, match="H2 has antiparallel spins, which calculator pyscf cannot"):
-        check_moments_possible("pyscf", species={"H2": APART})
-    check_moments_possible("gpaw", species={"H2": APART})
+    joined = Species("H@CH3", Atoms("H2", [(0, 0, 0), (0, 0, 3.0)], magmoms=[1.0, -1.0]))
+    for name, one in (("H2", APART), ("H@CH3", joined)):
+        with pytest.raises(InputError, match=f"{name} has antiparallel spins, which calculator xtb cannot") as caught:
+            check_moments_possible("xtb", species={name: one})
+        assert f"species.{name}.multiplicity: 3" in str(caught.value)
+        for code in ("gpaw", "cp2k", "pyscf"):
+            check_moments_possible(code, species={name: one})
+    check_moments_possible("xtb", species={"H": Species("H", Atoms("H", magmoms=[1.0]), multiplicity=2)})
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import difflib
 import shutil
-import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,6 +23,7 @@ from workflows.calculators.written_settings import (
     HubbardU,
     VaspSettings,
 )
+from workflows.engines.dispersion import has_dispersion_parameters
 from workflows.engines.written_inputs import find_hubbard_shell
 from workflows.installation import find_missing_modules, install_command
 
@@ -218,17 +218,13 @@ def build_electronic_spec(
         ) from error
     for element in getattr(settings, "hubbard_U_eV", {}):
         find_hubbard_shell(element)
-    return CalculatorSpec(name, overrides=settings.model_dump(mode="json"))
-
-
-def keep_telling_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without those that another mode of GPAW would use: they would set equal energies apart."""
-    unused = {"fd": ("cutoff_eV", "basis"), "lcao": ("cutoff_eV",), "pw": ("spacing_A", "basis")}
-    left_out = (
-        *unused.get(str(settings.get("mode")), ()),
-        *(() if settings.get("hubbard_U_eV") else ("hubbard_U_eV",)),
-    )
-    return {name: value for name, value in settings.items() if name not in left_out}
+    told = settings.model_dump(mode="json")
+    if not method.writes_inputs_only and not has_dispersion_parameters(told):
+        raise InputError(
+            f"{wording.name('dispersion')} is {told['dispersion']!r}, which has no parameters for the functional "
+            f"{told['xc']}. Use {wording.set('xc', 'PBE')}, or {wording.set('dispersion', 'none')}."
+        )
+    return CalculatorSpec(name, overrides=told)
 
 
 def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str], wording: Wording = IN_FLOWS) -> None:
@@ -255,19 +251,15 @@ def check_elements_and_basis(spec: CalculatorSpec, *, elements: Collection[str],
         cp2k_installation.check_data(elements, basis=settings["basis"], wording=wording)
         return
     if spec.name == "pyscf":
-        from pyscf.gto.basis import load
-        from pyscf.lib.exceptions import BasisNotFoundError
+        from workflows.engines.pyscf_basis import find_basis_trouble
 
+        basis = settings["basis"]
         for element in elements:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # names a package that would bring more bases
-                    load(settings["basis"], element)
-            except (BasisNotFoundError, KeyError) as error:
+            if trouble := find_basis_trouble(basis, element=element):
                 raise InputError(
-                    f"{wording.name('basis')} is {settings['basis']!r}, which PySCF does not have for {element}. "
-                    f"Use another, e.g. {wording.set('basis', 'def2-tzvpd')}."
-                ) from error
+                    f"{wording.name('basis')} is {basis!r}, {trouble}. Use another, e.g. "
+                    f"{wording.set('basis', 'def2-tzvpd')}."
+                )
         return
     from gpaw_data import datapath
 

@@ -25,9 +25,9 @@ from workflows.calculators.electronic import (
     check_elements_and_basis,
     check_method_installed,
     find_method,
-    keep_telling_settings,
 )
 from workflows.calculators.spec import CalculatorSpec
+from workflows.calculators.telling_settings import keep_telling_settings
 from workflows.calculators.wording import IN_ONE_FILE_COMMANDS
 from workflows.calculators.written_settings import WrittenSettings
 from workflows.cli.one_file_task import Task
@@ -96,7 +96,7 @@ class Plan:
     def _build(
         self, atoms: Atoms, *, label: str, changes: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> Calculation:
-        overrides = keep_telling_settings({**self.spec.overrides, **changes})
+        overrides = keep_telling_settings({**self.spec.overrides, **changes}, atoms=atoms)
         return Calculation(
             _RECIPE,
             structure=atoms,

@@ -7,11 +7,12 @@ from pydantic import Field, model_validator
 from structures.errors import InputError
 from structures.reaction import ARROW, parse_reaction
 from structures.species import ELECTRON
-from workflows.calculators.electronic import Protocol
+from workflows.calculators.electronic import ELECTRONIC_METHODS, Protocol
 from workflows.configuration.adsorption_sections import PosesSection, SubstrateSection
 from workflows.configuration.sections import ConfigModel, Positive, ResourcesSection
 
 DEFAULT_REACTIONS = ("Li+ + TFSI- -> LiTFSI", "Li + TFSI -> LiTFSI")
+SMALLEST_CHECK_BASIS = "def2-svp"
 ON = "@"  # LiTFSI@Li(001): adsorbed on
 
 HYDROGEN_ELECTRODE_EV = 4.44
@@ -92,7 +93,9 @@ class ChecksSection(ConfigModel):
     )
     k_points: bool = Field(default=True, description="one division more along both axes of a slab")
     basis: str | None = Field(
-        default="def2-svpd", description="smaller basis (pyscf, or one of cp2k's own); null: not checked"
+        default="def2-svpd",
+        description="smaller basis (pyscf, def2-svp where def2-svpd is that of the energies; or one of cp2k's own); "
+        "null: not checked",
     )
 
 
@@ -161,6 +164,16 @@ class TfsiAdsorptionConfig(ConfigModel):
         default=(), description="made beside the energies (gpaw); Hirshfeld charges and work functions always are"
     )
     resources: ResourcesSection = Field(default=ResourcesSection(), description="what the run may use of this machine")
+
+    @model_validator(mode="after")
+    def choose_check_basis(self) -> Self:
+        """Unless the user names one, the check's basis is smaller than that of the energies (PySCF)."""
+        section, checks = self.calculator, self.checks
+        if section.name == "pyscf" and "basis" not in checks.model_fields_set:
+            basis = section.overrides.get("basis", ELECTRONIC_METHODS["pyscf"].protocols[section.protocol]["basis"])
+            if basis == checks.basis:  # object's, as a frozen model is still being made here
+                object.__setattr__(self, "checks", checks.model_copy(update={"basis": SMALLEST_CHECK_BASIS}))
+        return self
 
     @model_validator(mode="after")
     def check_short_form(self) -> Self:

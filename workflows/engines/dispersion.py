@@ -9,6 +9,7 @@ from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
 from ase.calculators.mixing import SumCalculator
 
 from structures.ghosts import find_ghosts
+from workflows.installation import find_missing_modules
 
 
 def add_dispersion(calculator: BaseCalculator, *, settings: Mapping[str, Any]) -> BaseCalculator:
@@ -23,6 +24,20 @@ def add_dispersion(calculator: BaseCalculator, *, settings: Mapping[str, Any]) -
 
     d3 = DFTD3(method=settings["xc"], damping=settings["dispersion"])
     return SumCalculator([calculator, RealAtomsCalculator(d3)])
+
+
+def has_dispersion_parameters(settings: Mapping[str, Any]) -> bool:
+    """Whether there are parameters for the functional; also true without dispersion, or without D3 to ask."""
+    if settings.get("dispersion", "none") == "none" or find_missing_modules(["dftd3"]):
+        return True
+    from dftd3.interface import RationalDampingParam, ZeroDampingParam
+
+    kind = {"d3zero": ZeroDampingParam, "d3bj": RationalDampingParam}[settings["dispersion"]]
+    try:
+        kind(method=settings["xc"])  # type: ignore[no-untyped-call]
+    except RuntimeError:  # "No entry for … present"
+        return False
+    return True
 
 
 class RealAtomsCalculator(Calculator):

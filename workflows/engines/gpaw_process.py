@@ -157,8 +157,6 @@ def describe(
     is_polarised = has_spins(request, atoms=atoms)
     has_charges = not atoms.pbc.any() and not find_ghosts(atoms).any()
     charges = HirshfeldPartitioning(calculator).get_charges() if has_charges else None
-    homo_eV, lumo_eV = calculator.get_homo_lumo()
-    gap_eV = float(lumo_eV - homo_eV)
     energy_eV, dispersion_eV = split_dispersion(atoms)
     is_wanted = request.forces or request.force_tolerance_eV_per_A is not None
     forces = atoms.get_forces(apply_constraint=False) if is_wanted else None
@@ -170,7 +168,7 @@ def describe(
         charges_e=None if charges is None else [float(value) for value in charges],
         spins=[float(value) for value in calculator.get_magnetic_moments()] if is_polarised else None,
         moment=float(calculator.get_magnetic_moment()) if is_polarised else None,
-        gap_eV=gap_eV if 0 < gap_eV < np.inf else None,  # a metal, or no empty state was computed
+        gap_eV=find_gap_eV(*calculator.get_homo_lumo(), is_periodic=bool(atoms.pbc.any())),
         method={
             "code": "gpaw",
             "version": gpaw_version,
@@ -188,6 +186,14 @@ def describe(
         n_scf=int(calculator.get_number_of_iterations()),
         helped=helped,
     )
+
+
+def find_gap_eV(homo_eV: float, lumo_eV: float, *, is_periodic: bool) -> float | None:
+    """The gap, 0 where levels cross; None if no empty state was computed, and for metals that repeat."""
+    gap_eV = float(lumo_eV - homo_eV)
+    if not np.isfinite(gap_eV) or (is_periodic and gap_eV <= 0):
+        return None
+    return max(gap_eV, 0.0)
 
 
 def describe_resolution(request: Request, *, calculator: Any) -> dict[str, Any]:  # noqa: ANN401 (GPAW is untyped)

@@ -8,13 +8,16 @@ from typing import Any, cast
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator, all_changes
+from numpy.typing import NDArray
 from pyscf import __version__ as pyscf_version
 from pyscf import dft, gto
 
 from structures.ghosts import find_ghosts
+from structures.species import has_antiparallel_moments
 from workflows.engines.dispersion import add_dispersion, split_dispersion
 from workflows.engines.electronic_files import LOG_FILE, Answer, Request, read_request, write_answer
 from workflows.engines.electronic_relaxation import explain_unrelaxed, relax_atoms, write_final
+from workflows.engines.pyscf_basis import count_core_electrons, load_core_potentials
 
 
 class ScfError(RuntimeError):
@@ -54,22 +57,26 @@ class PyscfCalculator(Calculator):
         molecule = gto.M(
             atom=list(zip(names, geometry.positions, strict=True)),
             basis=settings["basis"],
+            ecp=load_core_potentials(settings["basis"], elements=set(geometry.symbols)),  # PySCF leaves ghosts out
             charge=self.request.charge,
             spin=self.request.multiplicity - 1,
             verbose=4,
             output=str(self.log),
         )
-        field = dft.UKS(molecule) if self.request.multiplicity > 1 else dft.RKS(molecule)
+        moments = geometry.get_initial_magnetic_moments()
+        is_turned = has_antiparallel_moments(moments)
+        field = dft.UKS(molecule) if self.request.multiplicity > 1 or is_turned else dft.RKS(molecule)
         field.xc = settings["xc"]
         field.grids.level = settings["grid_level"]
         if settings["density_fitting"]:
             field = field.density_fit()
         field.conv_tol = 1e-8
-        field.kernel()
+        start = build_polarised_guess(field, moments=moments) if is_turned else None
+        field.kernel(dm0=start)
         if not field.converged:
             self.helped = "second-order steps (Newton)"
             field = field.newton()
-            field.kernel()
+            field.kernel(dm0=start)
         if not field.converged:
             raise ScfError(f"the SCF of {geometry.symbols.formula} did not converge, also with {self.helped}")
         self.field = field
@@ -98,6 +105,7 @@ def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
         energy_eV=energy_eV,
         dispersion_eV=dispersion_eV,
         forces_eV_per_A=None if forces is None else forces.tolist(),
+        spins=compute_spins(calculator.field),
         gap_eV=find_gap_eV(calculator.field),
         method={
             "code": "pyscf",
@@ -107,12 +115,46 @@ def compute(request: Request, *, atoms: Atoms, directory: Path) -> Answer:
             "basis": settings["basis"],
             "grid_level": settings["grid_level"],
             "density_fitting": settings["density_fitting"],
+            **describe_core_potentials(atoms, basis=settings["basis"]),
         },
         n_scf=int(getattr(calculator.field, "cycles", 0) or 0),
         n_steps=n_steps,
         is_relaxed=is_relaxed,
         helped=calculator.helped,
     )
+
+
+def build_polarised_guess(field: Any, *, moments: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ANN401 (PySCF is untyped)
+    """Density matrices of both spins, shape (2, n, n), of free atoms with the moments given, shape (n_atoms,)."""
+    whole = np.asarray(field.get_init_guess()).sum(axis=0)
+    overlap = field.get_ovlp()
+    up, down = whole / 2, whole / 2
+    for moment, (_, _, first, last) in zip(moments, field.mol.aoslice_by_atom(), strict=True):
+        own = np.s_[first:last, first:last]
+        n_electrons = float(np.sum(whole[own] * overlap[own]))
+        if moment and n_electrons:
+            share = np.clip(moment / n_electrons, -1, 1)
+            up[own], down[own] = whole[own] * (1 + share) / 2, whole[own] * (1 - share) / 2
+    return np.array([up, down])
+
+
+def compute_spins(field: Any) -> list[float] | None:  # noqa: ANN401 (PySCF is untyped)
+    """Unpaired electrons of each atom, after Mulliken; None without spin polarisation.
+
+    Source: 10.1063/1.1740588
+    """
+    density = np.asarray(field.make_rdm1())
+    if density.ndim == 2:  # noqa: PLR2004 (one matrix for both spins)
+        return None
+    of_orbitals = np.sum((density[0] - density[1]) * field.get_ovlp(), axis=1)
+    return [float(of_orbitals[first:last].sum()) for _, _, first, last in field.mol.aoslice_by_atom()]
+
+
+def describe_core_potentials(atoms: Atoms, *, basis: str) -> dict[str, dict[str, str]]:
+    """Core potentials of the elements, as `setups` of the method; nothing where all electrons are computed."""
+    cores = count_core_electrons(basis, elements=set(atoms[~find_ghosts(atoms)].symbols))
+    setups = {element: f"core potential of {basis}, {number} electrons" for element, number in cores.items()}
+    return {"setups": setups} if setups else {}
 
 
 def find_gap_eV(field: Any) -> float | None:  # noqa: ANN401 (PySCF is untyped)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ase import Atoms
 
 from structures.errors import InputError, SetupError
 from workflows.calculators.cp2k_installation import check_release, read_release
@@ -14,6 +15,7 @@ from workflows.calculators.electronic import (
     check_method_installed,
     find_method,
 )
+from workflows.calculators.telling_settings import keep_telling_settings
 from workflows.calculators.wording import IN_ONE_FILE_COMMANDS
 
 
@@ -44,6 +46,14 @@ def test_the_user_has_the_last_word() -> None:
 def test_wrong_settings_are_named(overrides: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
         build_electronic_spec("gpaw", protocol="moderate", overrides=overrides)
+
+
+@pytest.mark.parametrize("kind", ["d3zero", "d3bj"])
+def test_dispersion_needs_parameters_for_the_functional(kind: str) -> None:
+    for xc in ("PBE", "revPBE", "RPBE"):
+        build_electronic_spec("gpaw", protocol="fast", overrides={"xc": xc, "dispersion": kind})
+    with pytest.raises(InputError, match=f"dispersion is '{kind}', which has no parameters for the functional LDA"):
+        build_electronic_spec("gpaw", protocol="fast", overrides={"xc": "LDA", "dispersion": kind})
 
 
 def test_each_place_has_its_own_way_to_set_them() -> None:
@@ -77,6 +87,31 @@ def test_a_basis_that_does_not_exist_is_named() -> None:
         spec = build_electronic_spec("pyscf", protocol="moderate", overrides={"basis": basis})
         with pytest.raises(InputError, match=f"basis is '{basis}', which PySCF does not have for {element}"):
             check_elements_and_basis(spec, elements=[element])
+
+
+@pytest.mark.parametrize("basis", ["aug-cc-pvdz-pp", "def2-mtzvp"])
+def test_a_basis_whose_core_potential_is_missing_is_refused(basis: str) -> None:
+    spec = build_electronic_spec("pyscf", protocol="moderate", overrides={"basis": basis})
+    with pytest.raises(
+        InputError, match=f"{basis}', which is made for a core potential of Ag that PySCF does not find"
+    ):
+        check_elements_and_basis(spec, elements=["Ag"])
+
+
+@pytest.mark.parametrize("basis", ["sto-3g", "def2-svpd", "lanl2dz", "ano", "dzp", "stuttgart", "6-311g**"])
+def test_all_electrons_or_a_core_potential_will_do(basis: str) -> None:
+    spec = build_electronic_spec("pyscf", protocol="moderate", overrides={"basis": basis})
+    check_elements_and_basis(spec, elements=["I"])
+
+
+def test_what_a_structure_adds_to_the_settings_is_a_part_of_the_key() -> None:
+    settings = build_electronic_spec("pyscf", protocol="fast", overrides={}).overrides
+    assert keep_telling_settings(settings, atoms=Atoms("LiF")) == settings
+    heavy = keep_telling_settings(settings, atoms=Atoms("LiI"))
+    assert heavy == {**settings, "core_potentials": {"I": 28}}
+    parallel, turned = (Atoms("H2", magmoms=[1.0, second]) for second in (1.0, -1.0))
+    assert keep_telling_settings(settings, atoms=parallel) == settings
+    assert keep_telling_settings(settings, atoms=turned) == {**settings, "starts_from_moments": True}
 
 
 def test_near_names_of_codes_are_offered() -> None:

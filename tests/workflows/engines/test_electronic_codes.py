@@ -99,6 +99,38 @@ def test_ghosts_bring_orbitals_and_nothing_else(code: str, overrides: dict[str, 
     assert found["near"].method.get("setups") == alone.method.get("setups")
 
 
+def test_antiparallel_spins_are_where_a_stretched_bond_ends(tmp_path: Path) -> None:
+    apart = Atoms("H2", [(0, 0, 0), (0, 0, 3.0)], magmoms=[1.0, -1.0])
+    small = {"basis": "def2-svp", "grid_level": 3}
+    turned = compute("pyscf", apart, directory=tmp_path / "turned", **small)  # type: ignore[arg-type]
+    atom = compute("pyscf", apart[:1], directory=tmp_path / "atom", multiplicity=2, **small)  # type: ignore[arg-type]
+    apart.set_initial_magnetic_moments(None)
+    closed = compute("pyscf", apart, directory=tmp_path / "closed", **small)  # type: ignore[arg-type]
+    assert turned.energy_eV == pytest.approx(2 * (atom.energy_eV or 0.0), abs=0.05)
+    assert turned.spins == pytest.approx([1.0, -1.0], abs=0.05)
+    assert atom.spins == pytest.approx([1.0], abs=1e-6)
+    assert closed.spins is None
+    assert (closed.energy_eV or 0.0) > (turned.energy_eV or 0.0) + 1.0
+
+
+def test_heavy_elements_have_core_potentials(tmp_path: Path) -> None:
+    """LiI into its ions: 345 kJ/mol + 5.39 eV − 3.06 eV = 5.91 eV at 2.392 Å, from tables of measured values."""
+    pair, bare, small = Atoms("LiI", [(0, 0, 0), (0, 0, 2.392)]), {}, {"basis": "def2-svpd", "grid_level": 3}
+    terms = {"LiI": (pair, 0), "Li+": (pair[:1], 1), "I-": (pair[1:], -1), "I- with Li": (pair, -1)}
+    for name, (atoms, charge) in terms.items():
+        one = make_ghosts(atoms, real=slice(1, 2)) if name == "I- with Li" else atoms
+        bare[name] = compute("pyscf", one, directory=tmp_path / name, charge=charge, **small)  # type: ignore[arg-type]
+    energies = {name: answer.energy_eV or 0.0 for name, answer in bare.items()}
+    assert energies["LiI"] - energies["Li+"] - energies["I-"] == pytest.approx(-5.91, abs=0.2)
+    assert energies["I- with Li"] == pytest.approx(energies["I-"], abs=0.05)
+    assert "setups" not in bare["Li+"].method
+    assert bare["LiI"].method["setups"] == {"I": "core potential of def2-svpd, 28 electrons"}
+    swapped = make_ghosts(pair, real=slice(0, 1))
+    alone = compute("pyscf", swapped, directory=tmp_path / "ghost", charge=1, **small)  # type: ignore[arg-type]
+    assert "setups" not in alone.method
+    assert alone.energy_eV == pytest.approx(energies["Li+"], abs=0.2)
+
+
 @pytest.mark.parametrize("mode", ["fd", "lcao"])
 def test_two_ranks_give_the_energy_of_one(mode: str, tmp_path: Path) -> None:
     atoms = Atoms("H2", [(0, 0, 0), (0, 0, 0.75)])
