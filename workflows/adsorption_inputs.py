@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from structures.errors import InputError
 from structures.species import ELECTRON, Species
 from workflows.adsorption_cells import Cell, build_slab_cell, find_box, find_slab_settings
 from workflows.adsorption_species import build_all_species, list_slabs, neutralise, parse_reactions
 from workflows.adsorption_spins import start_with
 from workflows.calculators.electronic import build_electronic_spec, find_method
-from workflows.configuration.tfsi_adsorption import ON, TfsiAdsorptionConfig
+from workflows.configuration.tfsi_adsorption import ON, ElectronicCalculatorSection, TfsiAdsorptionConfig
 from workflows.engines.input_files import check_is_written, write_input_files
 
 REACTIONS_FILE = "reactions.txt"
+WITH_CELL = ElectronicCalculatorSection(name="cp2k")  # boxes as for it: whatever the run's own needs, these have cells
 
 
 def write_all_inputs(
@@ -83,8 +82,8 @@ def find_cell(config: TfsiAdsorptionConfig, *, slabs: list[str], species: Mappin
     """The slab's cell, or one box with images for all molecules."""
     if slabs:
         return build_slab_cell(species[slabs[0]].atoms)
-    lattice_A = find_box(config, species=species, settings={"spacing_A": 0.2})
-    return Cell(np.eye(3) if lattice_A is None else lattice_A, periodic=(True, True, True))
+    with_cell = config.model_copy(update={"calculator": WITH_CELL})
+    return Cell(find_box(with_cell, species=species, settings={"spacing_A": 0.2}), periodic=(True, True, True))
 
 
 def find_slab_changes(

@@ -10,6 +10,7 @@ from ase.io import read
 from structures.errors import InputError
 from workflows.adsorption_inputs import name_folder, write_all_inputs
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
+from workflows.engines.electronic_files import read_request
 
 COPPER: dict[str, Any] = {
     "adsorbate": "CO",
@@ -48,6 +49,20 @@ def test_ions_keep_their_charge_and_share_one_box(tmp_path: Path) -> None:
     assert all(np.array_equal(cell, cells[0]) for cell in cells)
     assert "NELECT" in (tmp_path / "in" / "TFSIminus" / "INCAR").read_text()
     assert "NELECT" not in (tmp_path / "in" / "LiTFSI" / "INCAR").read_text()
+
+
+@pytest.mark.parametrize("code", ["vasp", "espresso", "cp2k"])
+def test_boxes_do_not_depend_on_the_calculator_of_the_run(code: str, tmp_path: Path) -> None:
+    """Calculators without cells have no box of their own; 1.56 Å of Li–F and 5 Å on both sides are what is asked for."""
+    inputs = {}
+    for name in ("gpaw", "pyscf", "xtb"):
+        directory = tmp_path / name
+        written = write(directory, code=code, reactions=["Li+ + F- -> LiF"], calculator={"name": name})
+        inputs[name] = [path.read_text() for files in written.values() for path in files]
+        cell = read_request(directory / "LiF")[1].cell
+        assert min(cell.lengths()) >= 10
+        assert max(cell.lengths()) >= 11.5
+    assert inputs["pyscf"] == inputs["xtb"] == inputs["gpaw"]
 
 
 @pytest.mark.parametrize("code", ["espresso", "cp2k"])
