@@ -7,7 +7,14 @@ from typing import Any
 from structures.errors import InputError
 from structures.species import ELECTRON, Species
 from workflows.adsorption_cells import Cell, build_slab_cell, find_box, find_slab_settings
-from workflows.adsorption_species import build_all_species, list_slabs, neutralise, parse_reactions
+from workflows.adsorption_species import (
+    build_adsorbed,
+    build_all_species,
+    list_pairs,
+    list_slabs,
+    neutralise,
+    parse_reactions,
+)
 from workflows.adsorption_spins import start_with
 from workflows.calculators.electronic import build_electronic_spec, find_method
 from workflows.configuration.tfsi_adsorption import ON, ElectronicCalculatorSection, TfsiAdsorptionConfig
@@ -45,7 +52,7 @@ def write_all_inputs(
     check_is_written(code)
     if directory.exists() and any(directory.iterdir()):
         raise InputError(f"{directory}: holds files, needs a new or empty directory. Choose another with -o.")
-    species = build_all_species(config)
+    species = choose_spins(build_all_species(config), config=config)
     written, lines = {}, []
     for reaction in parse_reactions(config):
         slabs = list_slabs(reaction.coefficients, species=species)
@@ -58,7 +65,7 @@ def write_all_inputs(
         for name in reaction.coefficients:
             if name == ELECTRON:
                 continue
-            one = prepare(species[name], in_slab=bool(slabs))
+            one = neutralise(species[name]) if slabs else species[name]
             folder = name_folder(one.name, host=slabs[0].rsplit(ON, maxsplit=1)[-1] if slabs else "")
             names.append(folder)
             if folder not in written:
@@ -100,11 +107,16 @@ def find_slab_changes(
     }
 
 
-def prepare(one: Species, *, in_slab: bool) -> Species:
-    """The species with the first of its spin arrangements; without its charge in the cell of a slab."""
-    if in_slab and one.charge:
-        return neutralise(one)
-    return start_with(one, arrangement=next(iter(one.starting_moments))) if one.starting_moments else one
+def choose_spins(species: Mapping[str, Species], *, config: TfsiAdsorptionConfig) -> dict[str, Species]:
+    """The species with the first of their spin arrangements, which stays where something lies on a cluster."""
+    chosen = {
+        name: start_with(one, arrangement=next(iter(one.starting_moments))) if one.starting_moments else one
+        for name, one in species.items()
+    }
+    for name in list_pairs(config):
+        if not chosen[name].atoms.pbc.any():
+            chosen[name] = build_adsorbed(name, chosen[name].atoms, config=config, species=chosen)
+    return chosen
 
 
 def name_folder(name: str, *, host: str) -> str:

@@ -53,7 +53,7 @@ def test_ions_keep_their_charge_and_share_one_box(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", ["vasp", "espresso", "cp2k"])
 def test_boxes_do_not_depend_on_the_calculator_of_the_run(code: str, tmp_path: Path) -> None:
-    """Calculators without cells have no box of their own; 1.56 Å of Li–F and 5 Å on both sides are what is asked for."""
+    """Calculators without cells have no box of their own; Li–F needs 1.56 Å and twice the vacuum of 5 Å."""
     inputs = {}
     for name in ("gpaw", "pyscf", "xtb"):
         directory = tmp_path / name
@@ -63,6 +63,22 @@ def test_boxes_do_not_depend_on_the_calculator_of_the_run(code: str, tmp_path: P
         assert min(cell.lengths()) >= 10
         assert max(cell.lengths()) >= 11.5
     assert inputs["pyscf"] == inputs["xtb"] == inputs["gpaw"]
+
+
+def test_a_cluster_keeps_its_spins_when_something_lies_on_it(tmp_path: Path) -> None:
+    """POSCAR is sorted by element, so iron's moments are together; fluorine beside carbon takes none of them."""
+    write(tmp_path / "in", reactions=["MIL-node + F- -> F-@MIL-node"])
+    moments = {}
+    for folder in ("MIL-node", "F--on-MIL-node"):
+        atoms = read(tmp_path / "in" / folder / "POSCAR")
+        tags = dict(line.split(" = ") for line in (tmp_path / "in" / folder / "INCAR").read_text().splitlines())
+        values = np.array([float(value) for value in tags["MAGMOM"].split()])
+        is_iron = atoms.numbers == 26
+        moments[folder] = values[is_iron].tolist()
+        assert values.sum() == pytest.approx(int(tags["NUPDOWN"]))
+        assert not values[~is_iron].any()
+    assert sorted(moments["MIL-node"]) == [-5, 5, 5]
+    assert moments["F--on-MIL-node"] == moments["MIL-node"]
 
 
 @pytest.mark.parametrize("code", ["espresso", "cp2k"])
