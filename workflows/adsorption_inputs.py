@@ -17,11 +17,13 @@ from workflows.adsorption_species import (
 )
 from workflows.adsorption_spins import start_with
 from workflows.calculators.electronic import build_electronic_spec, find_method
+from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.tfsi_adsorption import ON, ElectronicCalculatorSection, TfsiAdsorptionConfig
 from workflows.engines.input_files import check_is_written, write_input_files
 
 REACTIONS_FILE = "reactions.txt"
-WITH_CELL = ElectronicCalculatorSection(name="cp2k")  # boxes as for it: whatever the run's own needs, these have cells
+WITH_CELL = ElectronicCalculatorSection(name="cp2k")  # boxes are as for it, whatever calculator the run has
+SHAPES = {"vasp": "WAVELET", "espresso": "MT"}  # solver of CP2K that needs the same: a cube; twice the density
 
 
 def write_all_inputs(
@@ -34,7 +36,8 @@ def write_all_inputs(
 ) -> dict[str, list[Path]]:
     """One folder of inputs for each energy that the reactions of a configuration need.
 
-    Slabs, and what lies on them, are in the cell of the slab; molecules in one periodic box, or in that cell.
+    Slabs, and what lies on them, are in the cell of the slab; molecules in that cell, or in one box without images,
+    or with the code's correction for them.
 
     Args:
         config: of the flow; its calculator is not used.
@@ -53,14 +56,22 @@ def write_all_inputs(
     if directory.exists() and any(directory.iterdir()):
         raise InputError(f"{directory}: holds files, needs a new or empty directory. Choose another with -o.")
     species = choose_spins(build_all_species(config), config=config)
+    open_spec = build_electronic_spec(
+        code,
+        protocol=protocol,
+        overrides={**correct_ions(species), **overrides, "k_points": (1, 1, 1)},
+    )
+    open_cell = find_open_cell(config, spec=open_spec, species=species)
     written, lines = {}, []
     for reaction in parse_reactions(config):
         slabs = list_slabs(reaction.coefficients, species=species)
-        cell = find_cell(config, slabs=slabs, species=species)
-        own = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species) if slabs else {}
-        if "smearing_eV" in overrides:
-            own.pop("smearing", None)  # the kind goes with the width
-        spec = build_electronic_spec(code, protocol=protocol, overrides={**own, **overrides})
+        cell, spec = open_cell, open_spec
+        if slabs:
+            cell = build_slab_cell(species[slabs[0]].atoms)
+            own = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species)
+            if "smearing_eV" in overrides:
+                own.pop("smearing", None)  # the kind goes with the width
+            spec = build_electronic_spec(code, protocol=protocol, overrides={**own, **overrides})
         names = []
         for name in reaction.coefficients:
             if name == ELECTRON:
@@ -85,12 +96,16 @@ def write_all_inputs(
     return written
 
 
-def find_cell(config: TfsiAdsorptionConfig, *, slabs: list[str], species: Mapping[str, Species]) -> Cell:
-    """The slab's cell, or one box with images for all molecules."""
-    if slabs:
-        return build_slab_cell(species[slabs[0]].atoms)
+def find_open_cell(config: TfsiAdsorptionConfig, *, spec: CalculatorSpec, species: Mapping[str, Species]) -> Cell:
+    """The box that all molecules share, in the shape that the code needs to part them from their images."""
     with_cell = config.model_copy(update={"calculator": WITH_CELL})
-    return Cell(find_box(with_cell, species=species, settings={"spacing_A": 0.2}), periodic=(True, True, True))
+    solver = spec.overrides.get("poisson_solver", SHAPES.get(spec.name))
+    return Cell(find_box(with_cell, species=species, settings={"poisson_solver": solver}))
+
+
+def correct_ions(species: Mapping[str, Species]) -> dict[str, Any]:
+    """The correction for images where there is an ion, whatever a paper's protocol says; it is off by eVs without."""
+    return {"dipole_correction": True} if any(one.charge for one in species.values()) else {}
 
 
 def find_slab_changes(

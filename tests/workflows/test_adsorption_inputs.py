@@ -65,6 +65,73 @@ def test_boxes_do_not_depend_on_the_calculator_of_the_run(code: str, tmp_path: P
     assert inputs["pyscf"] == inputs["xtb"] == inputs["gpaw"]
 
 
+def read_namelist(path: Path) -> str:
+    return " ".join(path.read_text().split())
+
+
+def test_ions_of_vasp_are_in_a_cube_with_the_correction_for_images(tmp_path: Path) -> None:
+    """LDIPOL brings the correction of the charge with it; LMONO would switch off that of the dipole."""
+    write(tmp_path / "in", reactions=["Li+ + TFSI- -> LiTFSI"])
+    for folder in ("Liplus", "TFSIminus", "LiTFSI"):
+        tags = read_namelist(tmp_path / "in" / folder / "INCAR")
+        assert "LDIPOL = .TRUE." in tags
+        assert "IDIPOL = 4" in tags
+        assert "LMONO" not in tags
+        cell = read(tmp_path / "in" / folder / "POSCAR").cell.array
+        assert np.array_equal(cell, np.eye(3) * cell[0, 0])
+    readme = (tmp_path / "in" / "TFSIminus" / "README.txt").read_text()
+    assert "what charge and dipole of the molecule feel of them is taken out" in readme
+    assert "Not corrected: higher moments" in readme
+    assert "For anions VASP's manual trusts an extrapolation more" in readme
+    assert "For anions" not in (tmp_path / "in" / "Liplus" / "README.txt").read_text()
+
+
+def test_molecules_of_pw_x_have_twice_the_room_of_their_density(tmp_path: Path) -> None:
+    """Makov and Payne's correction is refused for cells that are written as vectors, and leaves the potential."""
+    written = write(tmp_path / "in", code="espresso", reactions=["Li+ + TFSI- -> LiTFSI"])
+    for folder in written:
+        path = tmp_path / "in" / folder
+        assert "assume_isolated = 'mt'" in read_namelist(path / "espresso.pwi")
+        atoms = read_request(path)[1]
+        density_A = np.ptp(atoms.positions, axis=0) + 5.0  # half of the vacuum on each side
+        assert np.all(atoms.cell.lengths() >= 2 * density_A - 1e-9)
+        assert "with its charge and all its moments (assume_isolated = 'mt')" in (path / "README.txt").read_text()
+
+
+@pytest.mark.parametrize(("solver", "is_cube"), [("auto", True), ("MT", False)])
+def test_molecules_of_cp2k_have_open_boundaries(solver: str, is_cube: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    config = TfsiAdsorptionConfig.model_validate({"reactions": ["Li+ + TFSI- -> LiTFSI"]}, strict=False)
+    overrides = {"poisson_solver": solver}
+    write_all_inputs(config, code="cp2k", protocol="moderate", overrides=overrides, directory=tmp_path / "in")
+    text = read_namelist(tmp_path / "in" / "TFSIminus" / "cp2k.inp")
+    name = "WAVELET" if is_cube else "MT"
+    assert f"PERIODIC NONE POISSON_SOLVER {name}" in text
+    lengths_A = read_request(tmp_path / "in" / "TFSIminus")[1].cell.lengths()
+    assert (np.ptp(lengths_A) == 0) == is_cube
+    told = (tmp_path / "in" / "TFSIminus" / "README.txt").read_text()
+    assert f"there are none, the boundaries are open (POISSON_SOLVER {name})" in told
+
+
+def test_a_papers_protocol_corrects_ions_all_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "ions", protocol="zhen-2025", reactions=["Li+ + F- -> LiF"])
+    assert "LDIPOL = .TRUE." in read_namelist(tmp_path / "ions" / "Fminus" / "INCAR")
+    write(tmp_path / "neutral", protocol="zhen-2025", reactions=["Li + F -> LiF"])
+    assert "LDIPOL" not in read_namelist(tmp_path / "neutral" / "LiF" / "INCAR")
+
+
+def test_ions_without_correction_are_told_of(tmp_path: Path) -> None:
+    """α q²/(2 L) with α = 2.8373: 1.70 eV of F− in a cube of 12 Å."""
+    config = TfsiAdsorptionConfig.model_validate({"reactions": ["Li+ + F- -> LiF"]}, strict=False)
+    overrides = {"dipole_correction": False, "k_points": (2, 2, 1)}  # k-points are for slabs
+    write_all_inputs(config, code="vasp", protocol="moderate", overrides=overrides, directory=tmp_path / "in")
+    edge_A = read(tmp_path / "in" / "Fminus" / "POSCAR").cell.lengths()[0]
+    assert edge_A == 12
+    told = (tmp_path / "in" / "Fminus" / "README.txt").read_text()
+    assert "NOTHING IS CORRECTED" in told
+    assert "by about -1.70 eV" in told
+    assert (tmp_path / "in" / "Fminus" / "KPOINTS").read_text().splitlines()[3].split() == ["1", "1", "1"]
+
+
 def test_a_cluster_keeps_its_spins_when_something_lies_on_it(tmp_path: Path) -> None:
     """POSCAR is sorted by element, so iron's moments are together; fluorine beside carbon takes none of them."""
     write(tmp_path / "in", reactions=["MIL-node + F- -> F-@MIL-node"])

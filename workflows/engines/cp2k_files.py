@@ -17,6 +17,7 @@ from workflows.engines.cp2k_sections import (
     build_motion,
     build_subsystem,
     check_basis,
+    find_open_solver,
     find_periodic,
     label_atoms,
     render,
@@ -83,7 +84,10 @@ def write_inputs(
     directory.mkdir(parents=True, exist_ok=True)
     (directory / INPUT_FILE).write_text(text, encoding="utf-8")
     boundary = find_boundary(atoms, settings=settings)
-    (directory / README_FILE).write_text(_describe(boundary), encoding="utf-8")
+    solver = find_open_solver(atoms, settings=settings)
+    (directory / README_FILE).write_text(
+        _describe(boundary, charge=charge, settings=settings, solver=solver), encoding="utf-8"
+    )
     keep_request(
         directory, code="cp2k", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax
     )
@@ -149,14 +153,29 @@ def build_input(
     return "\n".join(render(root)) + "\n"
 
 
-def _describe(boundary: Boundary) -> str:
+def _describe(boundary: Boundary, *, charge: int, settings: Cp2kSettings, solver: str) -> str:
     lines = [f"Run here: cp2k.psmp -i {INPUT_FILE} -o {OUTPUT_FILE}"]
     if boundary == "molecule":
-        lines.append(
-            "MT and ANALYTIC need a cell twice as long as the density of the molecule, WAVELET a density that is zero "
-            "at the walls of an orthorhombic cell."
+        needs = (
+            "a density that is zero at the walls of the cell"
+            if solver == "WAVELET"
+            else "a cell at least twice as long as the density along each edge"
         )
-    if boundary == "slab":
+        lines.append(
+            f"Periodic images: there are none, the boundaries are open (POISSON_SOLVER {solver}), so nothing is to be "
+            f"corrected, for a charge neither. It needs {needs}."
+        )
+    if boundary == "slab" and charge:
+        lines.append(
+            "Images along z: there are none (PERIODIC XY). The energy of a charged slab still depends on where zero "
+            "is: do not compare it."
+        )
+    if boundary == "slab" and not charge:
+        state = (
+            "their field is taken out (SURFACE_DIPOLE_CORRECTION)" if settings.dipole_correction else "there are none"
+        )
+        lines.append(f"Images along z: {state}.")
+    if boundary == "slab" and not charge and settings.dipole_correction:
         lines.append(
             "If CP2K stops because the dipole correction needs more vacuum, there is noise in a density that is not "
             "converged: run it first with SURFACE_DIPOLE_CORRECTION F and EPS_SCF 1e-3, then as "

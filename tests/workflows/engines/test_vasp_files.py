@@ -146,16 +146,33 @@ def test_a_charged_radical_has_its_electrons_and_its_spin(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("charge", "electrons"), [(-1, "93"), (1, "91")])
 def test_electrons_are_counted_from_the_titles(charge: int, electrons: str, tmp_path: Path) -> None:
     """LiTFSI: 2 C x 4 + 6 F x 7 + N 5 + 4 O x 6 + 2 S x 6 = 91, Li 1."""
-    tags = write(tmp_path, litfsi(), charge=charge, multiplicity=2, spec=spec("zhen-2025"))
+    cube = put_in_box(litfsi(), lattice_A=np.eye(3) * 16.0)
+    tags = write(tmp_path, cube, charge=charge, multiplicity=2, spec=spec("zhen-2025"))
     assert tags["NELECT"] == electrons
-    more = write(tmp_path, litfsi(), charge=charge, multiplicity=2, spec=spec())  # Li_sv: two more
+    more = write(tmp_path, cube, charge=charge, multiplicity=2, spec=spec())  # Li_sv: two more
     assert int(more["NELECT"]) == int(electrons) + 2
-    told = write(tmp_path, litfsi(), charge=charge, multiplicity=2, spec=spec(valence_electrons={"Li": 7}))
+    told = write(tmp_path, cube, charge=charge, multiplicity=2, spec=spec(valence_electrons={"Li": 7}))
     assert int(told["NELECT"]) == int(electrons) + 6
 
 
 def test_a_neutral_cell_leaves_the_count_to_vasp(tmp_path: Path) -> None:
     assert "NELECT" not in write(tmp_path, litfsi())
+
+
+def test_an_ion_that_vasp_would_not_correct_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"with charge \+1 is 16 x 14 x 13 Å, needs a cube"):
+        write(tmp_path / "new", litfsi(), charge=1, multiplicity=2)
+    assert not (tmp_path / "new").exists()
+    tags = write(tmp_path, litfsi(), charge=1, multiplicity=2, spec=spec(dipole_correction=False))
+    assert "LDIPOL" not in tags
+    assert write(tmp_path, litfsi())["IDIPOL"] == "4"  # a neutral molecule may have any orthorhombic cell
+
+
+def test_a_charged_slab_has_no_correction_that_vasp_would_stop_at(tmp_path: Path) -> None:
+    slab = slab_with_oxygen()
+    assert "LDIPOL" not in write(tmp_path, slab, charge=1, multiplicity=2)
+    assert "do not compare it as it is" in (tmp_path / "README.txt").read_text()
+    assert "LDIPOL" in write(tmp_path, slab)
 
 
 def test_a_slab_has_fixed_layers_a_dipole_correction_and_its_u(tmp_path: Path) -> None:

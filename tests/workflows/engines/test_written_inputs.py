@@ -4,22 +4,25 @@ import re
 
 import numpy as np
 import pytest
-from ase import Atoms
+from ase import Atoms, units
 from ase.build import fcc111
 from ase.constraints import FixAtoms, FixedLine
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import erfc
 
 from structures.errors import InputError
 from workflows.calculators.written_settings import VaspSettings
 from workflows.engines.written_inputs import (
     check_spin,
+    compute_image_energy,
     count_valence_electrons,
     find_boundary,
     find_fixed,
     find_hubbard_shell,
     find_start_moments,
     find_vacuum_middle,
+    is_cube,
 )
 
 BOX = [(8.0, 0, 0), (0, 8.0, 0), (0, 0, 12.0)]
@@ -199,3 +202,27 @@ def test_the_middle_of_the_vacuum_is_where_a_naive_search_finds_it() -> None:
 def test_messages_name_the_fix() -> None:
     with pytest.raises(InputError, match=re.escape("Put it in a box.")):
         find_boundary(Atoms("Li"), settings=VaspSettings())
+
+
+def sum_by_ewald(edge_A: float, *, width_A: float = 1.0) -> float:
+    """Energy of a unit charge among its images in a neutral background, in eV, from two fast sums."""
+    ranges = np.arange(-8, 9)
+    steps = np.array([(i, j, k) for i in ranges for j in ranges for k in ranges if i or j or k])
+    distances_A = edge_A * np.linalg.norm(steps, axis=1)
+    squares = (2 * np.pi / edge_A) ** 2 * (steps**2).sum(axis=1)
+    near = np.sum(erfc(distances_A / width_A) / distances_A)
+    far = 4 * np.pi / edge_A**3 * np.sum(np.exp(-squares * width_A**2 / 4) / squares)
+    own = 2 / (np.sqrt(np.pi) * width_A) + np.pi * width_A**2 / edge_A**3
+    return float((near + far - own) / 2 * units.Hartree * units.Bohr)
+
+
+@pytest.mark.parametrize("edge_A", [4.0, 9.0])
+def test_an_ion_among_its_images_has_the_energy_of_an_ewald_sum(edge_A: float) -> None:
+    assert compute_image_energy(1, edge_A=edge_A) == pytest.approx(sum_by_ewald(edge_A, width_A=edge_A / 3), rel=1e-6)
+    assert compute_image_energy(-2, edge_A=edge_A) == pytest.approx(4 * compute_image_energy(1, edge_A=edge_A))
+
+
+def test_cubes_are_told_from_other_cells() -> None:
+    assert is_cube(Atoms("H", cell=[8, 8, 8]))
+    assert not is_cube(Atoms("H", cell=[8, 8, 8.01]))
+    assert not is_cube(Atoms("H", cell=[(0, 8, 8), (8, 0, 8), (8, 8, 0)]))
