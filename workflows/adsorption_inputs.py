@@ -1,10 +1,12 @@
 """Inputs of codes that run elsewhere (VASP, Quantum ESPRESSO, CP2K) for every species of `tfsi-adsorption`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from structures.errors import InputError
+from structures.reaction import Reaction
 from structures.species import ELECTRON, Species
 from workflows.adsorption_cells import Cell, build_slab_cell, find_box, find_slab_settings
 from workflows.adsorption_species import (
@@ -16,6 +18,7 @@ from workflows.adsorption_species import (
     parse_reactions,
 )
 from workflows.adsorption_spins import start_with
+from workflows.adsorption_sums import find_host
 from workflows.calculators.electronic import build_electronic_spec, find_method
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.tfsi_adsorption import ON, ElectronicCalculatorSection, TfsiAdsorptionConfig
@@ -26,6 +29,25 @@ WITH_CELL = ElectronicCalculatorSection(name="cp2k")  # boxes are as for it, wha
 SHAPES = {"vasp": "WAVELET", "espresso": "MT"}  # solver of CP2K that needs the same: a cube; twice the density
 
 
+@dataclass(frozen=True)
+class WrittenEnergy:
+    """An energy of a sum, to be computed elsewhere.
+
+    Attributes:
+        folder: where its inputs go.
+        number: how often it counts in ΔE, negative on the left side.
+        species: in its cell.
+        spec: of the code.
+        moves: whether its atoms may move.
+    """
+
+    folder: str
+    number: int
+    species: Species
+    spec: CalculatorSpec
+    moves: bool
+
+
 def write_all_inputs(
     config: TfsiAdsorptionConfig,
     *,
@@ -34,7 +56,7 @@ def write_all_inputs(
     overrides: Mapping[str, Any],
     directory: Path,
 ) -> dict[str, list[Path]]:
-    """One folder of inputs for each energy that the reactions of a configuration need.
+    """One folder of inputs for each energy that the reactions of a configuration need, and a file that sums them up.
 
     Slabs, and what lies on them, are in the cell of the slab; molecules in that cell, or in one box without images,
     or with the code's correction for them.
@@ -56,44 +78,125 @@ def write_all_inputs(
     if directory.exists() and any(directory.iterdir()):
         raise InputError(f"{directory}: holds files, needs a new or empty directory. Choose another with -o.")
     species = choose_spins(build_all_species(config), config=config)
-    open_spec = build_electronic_spec(
-        code,
-        protocol=protocol,
-        overrides={**correct_ions(species), **overrides, "k_points": (1, 1, 1)},
-    )
-    open_cell = find_open_cell(config, spec=open_spec, species=species)
-    written, lines = {}, []
+    written, told = dict[str, list[Path]](), []
     for reaction in parse_reactions(config):
-        slabs = list_slabs(reaction.coefficients, species=species)
-        cell, spec = open_cell, open_spec
-        if slabs:
-            cell = build_slab_cell(species[slabs[0]].atoms)
-            own = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species)
-            if "smearing_eV" in overrides:
-                own.pop("smearing", None)  # the kind goes with the width
-            spec = build_electronic_spec(code, protocol=protocol, overrides={**own, **overrides})
-        names = []
-        for name in reaction.coefficients:
-            if name == ELECTRON:
-                continue
-            one = neutralise(species[name]) if slabs else species[name]
-            folder = name_folder(one.name, host=slabs[0].rsplit(ON, maxsplit=1)[-1] if slabs else "")
-            names.append(folder)
-            if folder not in written:
-                placed = cell.place(one)
-                moments = placed.atoms.get_initial_magnetic_moments()
-                written[folder] = write_input_files(
-                    directory / folder,
-                    spec=spec,
-                    atoms=placed.atoms,
-                    charge=placed.charge,
-                    multiplicity=placed.multiplicity,
-                    relax=config.geometry.relax,
-                    moments=moments.tolist() if moments.any() else None,
-                )
-        lines.append(f"{reaction.text}\n  {reaction.statement}\n  folders: {', '.join(names)}\n")
-    (directory / REACTIONS_FILE).write_text("\n".join(lines), encoding="utf-8")
+        energies = list_energies(
+            reaction, config=config, species=species, code=code, protocol=protocol, overrides=overrides
+        )
+        told.append(describe_sum(reaction, energies=energies, config=config, species=species))
+        for energy in energies:
+            if energy.folder not in written:
+                written[energy.folder] = write_energy(energy, directory=directory / energy.folder)
+    (directory / REACTIONS_FILE).write_text("\n".join(told), encoding="utf-8")
     return written
+
+
+def write_energy(energy: WrittenEnergy, *, directory: Path) -> list[Path]:
+    """Write the inputs of one energy."""
+    one = energy.species
+    moments = one.atoms.get_initial_magnetic_moments()
+    return write_input_files(
+        directory,
+        spec=energy.spec,
+        atoms=one.atoms,
+        charge=one.charge,
+        multiplicity=one.multiplicity,
+        relax=energy.moves,
+        moments=moments.tolist() if moments.any() else None,
+    )
+
+
+def list_energies(
+    reaction: Reaction,
+    *,
+    config: TfsiAdsorptionConfig,
+    species: Mapping[str, Species],
+    code: str,
+    protocol: str,
+    overrides: Mapping[str, Any],
+) -> list[WrittenEnergy]:
+    """The energies of a reaction.
+
+    Where there is a slab, an ion is without its charge in the slab's cell; what the charge costs is the difference
+    of two energies in open boundaries. The neutral form does not move, so that it is one in both cells and cancels.
+    """
+    names = [name for name in reaction.coefficients if name != ELECTRON]
+    slabs, moves = list_slabs(names, species=species), config.geometry.relax
+    own = find_slab_changes(config, code=code, protocol=protocol, name=slabs[0], species=species) if slabs else {}
+    if "smearing_eV" in overrides:
+        own.pop("smearing", None)  # the kind goes with the width
+    changes = {**own, **overrides}
+    open_changes = {**correct_ions(species), **changes, "k_points": (1, 1, 1)}
+    spec, open_spec = (build_electronic_spec(code, protocol=protocol, overrides=one) for one in (changes, open_changes))
+    open_cell = find_open_cell(config, spec=open_spec, species=species)
+    if not slabs:
+        return [
+            WrittenEnergy(
+                name_folder(name, host=""),
+                reaction.coefficients[name],
+                open_cell.place(species[name]),
+                open_spec,
+                moves,
+            )
+            for name in names
+        ]
+    cell, host = build_slab_cell(species[slabs[0]].atoms), slabs[0].rsplit(ON, maxsplit=1)[-1]
+    energies = []
+    for name in names:
+        one, neutral, number = species[name], neutralise(species[name]), reaction.coefficients[name]
+        folder, may_move = name_folder(neutral.name, host=host), moves and not one.charge
+        energies.append(WrittenEnergy(folder, number, cell.place(neutral), spec, may_move))
+        if one.charge:
+            for part, count in ((neutral, -number), (one, number)):
+                folder, may_move = name_folder(f"{part.name} in open boundaries", host=""), moves and part is one
+                energies.append(WrittenEnergy(folder, count, open_cell.place(part), open_spec, may_move))
+    return energies
+
+
+def describe_sum(
+    reaction: Reaction,
+    *,
+    energies: Sequence[WrittenEnergy],
+    config: TfsiAdsorptionConfig,
+    species: Mapping[str, Species],
+) -> str:
+    """The whole sum of a reaction: every folder with its number, and the electron with its energy."""
+    lines = [reaction.text, f"  {reaction.statement}", "  ΔE is the sum of these energies, each times its number:"]
+    lines += [f"    {energy.number:+d}  {energy.folder}" for energy in energies]
+    if ELECTRON in reaction.coefficients:
+        told = describe_electron(reaction, config=config, species=species)
+        lines.append(f"    {reaction.coefficients[ELECTRON]:+d}  E({ELECTRON}) = {told}")
+    has_slab = bool(list_slabs(reaction.coefficients, species=species))
+    ions = [name for name in reaction.coefficients if has_slab and name != ELECTRON and species[name].charge]
+    if ions:
+        lines.append(
+            f"  In the slab's cell {', '.join(ions)} has no charge; what the charge costs is the difference of two "
+            "energies in open boundaries. The neutral form keeps one geometry in both cells."
+        )
+    on = [name for name in reaction.coefficients if ON in name]
+    if on:
+        lines.append(f"  {', '.join(on)}: the first pose of the search, which need not be the lowest.")
+    return "\n".join(lines) + "\n"
+
+
+def describe_electron(reaction: Reaction, *, config: TfsiAdsorptionConfig, species: Mapping[str, Species]) -> str:
+    """The energy of an electron on the scale of the vacuum level, and how it is chosen."""
+    electron = config.electron
+    others = [name for name in ("vacuum", "work-function", "fermi-level", "lithium") if name != electron.reference]
+    chosen = f"(electron.reference: {electron.reference}; others: {', '.join(others)})"
+    if electron.energy_eV is None:
+        host = name_folder(find_host(reaction, species=species), host="")
+        return (
+            f"Fermi level less vacuum level above the upper face in {host}, from the planar average of its "
+            "electrostatic potential (VASP: LVHAR = .TRUE., LOCPOT; pw.x: pp.x with plot_num = 11; CP2K: "
+            f"V_HARTREE_CUBE) {chosen}"
+        )
+    words = {
+        "vacuum": "at rest in the vacuum",
+        "work-function": "minus the work function that is given",
+        "lithium": f"of an electrode at {electron.potential_V:g} V against Li/Li+",
+    }[electron.reference]
+    return f"{electron.energy_eV:.2f} eV: {words} {chosen}"
 
 
 def find_open_cell(config: TfsiAdsorptionConfig, *, spec: CalculatorSpec, species: Mapping[str, Species]) -> Cell:

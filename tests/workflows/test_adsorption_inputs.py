@@ -1,5 +1,6 @@
 """Inputs of codes that run elsewhere, one folder for each energy of a reaction."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,79 @@ def test_molecules_of_cp2k_have_open_boundaries(solver: str, is_cube: bool, tmp_
     assert (np.ptp(lengths_A) == 0) == is_cube
     told = (tmp_path / "in" / "TFSIminus" / "README.txt").read_text()
     assert f"there are none, the boundaries are open (POISSON_SOLVER {name})" in told
+
+
+def read_sum(directory: Path) -> dict[str, int]:
+    """Folder, or e-, to its number in the sum of the only reaction."""
+    lines = (directory / "reactions.txt").read_text().splitlines()
+    found = [re.fullmatch(r"    ([+-]\d+)  (?:E\((e-)\) = .*|(\S+))", line) for line in lines]
+    return {one.group(2) or one.group(3): int(one.group(1)) for one in found if one is not None}
+
+
+@pytest.mark.parametrize("code", ["vasp", "espresso", "cp2k"])
+@pytest.mark.parametrize(
+    ("reaction", "n_folders"),
+    [
+        ("Li(001) + F- -> F@Li(001) + e-", 5),
+        ("Li(001) + 2 F- + Li+ -> F@Li(001) + LiF + e-", 9),
+        ("Li+ + F- -> LiF", 3),
+        ("F + e- -> F-", 2),
+    ],
+)
+def test_the_sum_of_the_folders_balances_in_atoms_and_charge(
+    code: str, reaction: str, n_folders: int, tmp_path: Path
+) -> None:
+    """What is written as a sum of energies is a reaction of its own: no atom and no charge is left over."""
+    written = write(tmp_path / "in", code=code, reactions=[reaction])
+    numbers = read_sum(tmp_path / "in")
+    charge = -numbers.pop("e-", 0)
+    atoms = np.zeros(119, dtype=int)
+    for folder, number in numbers.items():
+        request, structure = read_request(tmp_path / "in" / folder)
+        charge += number * request.charge
+        atoms += number * np.bincount(structure.numbers, minlength=119)
+    assert set(numbers) == set(written)
+    assert len(numbers) == n_folders
+    assert charge == 0
+    assert not atoms.any()
+
+
+def test_what_an_ions_charge_costs_at_a_slab_is_one_method_in_one_box(tmp_path: Path) -> None:
+    write(tmp_path / "in", reactions=["Li(001) + F- -> F@Li(001) + e-"])
+    ion, neutral, in_slab = (
+        tmp_path / "in" / folder
+        for folder in (
+            "F--in-open-boundaries",
+            "F--made-neutral-in-open-boundaries",
+            "F--made-neutral-in-the-cell-of-Li_001_",
+        )
+    )
+    requests = [read_request(path) for path in (ion, neutral, in_slab)]
+    assert [request.charge for request, _ in requests] == [-1, 0, 0]
+    assert [request.multiplicity for request, _ in requests] == [1, 2, 2]
+    assert requests[0][0].settings == requests[1][0].settings
+    assert [atoms.pbc.tolist() for _, atoms in requests] == [[False] * 3, [False] * 3, [True, True, False]]
+    assert np.array_equal(requests[0][1].cell, requests[1][1].cell)
+    assert [request.force_tolerance_eV_per_A is None for request, _ in requests] == [False, True, True]
+    tags = [
+        dict(line.split(" = ") for line in (path / "INCAR").read_text().splitlines()) for path in (neutral, in_slab)
+    ]
+    same = [{name: one[name] for name in one if name not in {"DIPOL", "IDIPOL"}} for one in tags]
+    assert same[0] == same[1]  # occupations and spin too
+
+
+@pytest.mark.parametrize(
+    ("electron", "told"),
+    [
+        ({}, "0.00 eV: at rest in the vacuum (electron.reference: vacuum; others: work-function, "),
+        ({"reference": "work-function", "work_function_eV": 2.9}, "-2.90 eV: minus the work function that is given"),
+        ({"reference": "lithium", "potential_V": 1.0}, "-2.40 eV: of an electrode at 1 V against Li/Li+"),
+        ({"reference": "fermi-level"}, "Fermi level less vacuum level above the upper face in Li_001_"),
+    ],
+)
+def test_the_electron_has_its_energy_in_words(electron: dict[str, Any], told: str, tmp_path: Path) -> None:
+    write(tmp_path / "in", reactions=["Li(001) + F- -> F@Li(001) + e-"], electron=electron)
+    assert f"+1  E(e-) = {told}" in (tmp_path / "in" / "reactions.txt").read_text()
 
 
 def test_a_papers_protocol_corrects_ions_all_the_same(tmp_path: Path) -> None:
