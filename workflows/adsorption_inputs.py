@@ -78,21 +78,23 @@ def write_all_inputs(
     if directory.exists() and any(directory.iterdir()):
         raise InputError(f"{directory}: holds files, needs a new or empty directory. Choose another with -o.")
     species = choose_spins(build_all_species(config), config=config)
-    written, told = dict[str, list[Path]](), []
+    told, to_write = [], dict[str, WrittenEnergy]()
     for reaction in parse_reactions(config):
         energies = list_energies(
             reaction, config=config, species=species, code=code, protocol=protocol, overrides=overrides
         )
         told.append(describe_sum(reaction, energies=energies, config=config, species=species))
-        for energy in energies:
-            if energy.folder not in written:
-                written[energy.folder] = write_energy(energy, directory=directory / energy.folder)
+        to_write = {energy.folder: energy for energy in energies} | to_write
+    paper = protocol if protocol in find_method(code).papers else ""
+    written = {
+        folder: write_energy(energy, directory=directory / folder, paper=paper) for folder, energy in to_write.items()
+    }
     (directory / REACTIONS_FILE).write_text("\n".join(told), encoding="utf-8")
     return written
 
 
-def write_energy(energy: WrittenEnergy, *, directory: Path) -> list[Path]:
-    """Write the inputs of one energy."""
+def write_energy(energy: WrittenEnergy, *, directory: Path, paper: str) -> list[Path]:
+    """Write the inputs of one energy, by the protocol of a paper unless that is empty."""
     one = energy.species
     moments = one.atoms.get_initial_magnetic_moments()
     return write_input_files(
@@ -103,6 +105,7 @@ def write_energy(energy: WrittenEnergy, *, directory: Path) -> list[Path]:
         multiplicity=one.multiplicity,
         relax=energy.moves,
         moments=moments.tolist() if moments.any() else None,
+        paper=paper,
     )
 
 

@@ -189,8 +189,20 @@ def test_the_electron_has_its_energy_in_words(electron: dict[str, Any], told: st
 def test_a_papers_protocol_corrects_ions_all_the_same(tmp_path: Path) -> None:
     write(tmp_path / "ions", protocol="zhen-2025", reactions=["Li+ + F- -> LiF"])
     assert "LDIPOL = .TRUE." in read_namelist(tmp_path / "ions" / "Fminus" / "INCAR")
+    told = (tmp_path / "ions" / "Fminus" / "README.txt").read_text()
+    assert "Otherwise than in the protocol zhen-2025 here: dipole_correction is True, not False." in told
     write(tmp_path / "neutral", protocol="zhen-2025", reactions=["Li + F -> LiF"])
     assert "LDIPOL" not in read_namelist(tmp_path / "neutral" / "LiF" / "INCAR")
+    told = (tmp_path / "neutral" / "LiF" / "README.txt").read_text()
+    assert "Otherwise than" not in told
+    assert "LREAL = .FALSE., " in told
+
+
+def test_nothing_is_written_if_a_reaction_cannot_be(tmp_path: Path) -> None:
+    reactions = ["Li(001) + F- -> F@Li(001) + e-", "F + e- -> F-"]
+    with pytest.raises(InputError, match=r"fermi-level, but reaction 'F \+ e- -> F-' has no clean slab"):
+        write(tmp_path / "in", reactions=reactions, electron={"reference": "fermi-level"})
+    assert not (tmp_path / "in").exists()
 
 
 def test_ions_without_correction_are_told_of(tmp_path: Path) -> None:

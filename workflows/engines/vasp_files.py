@@ -53,6 +53,7 @@ def write_inputs(
     settings: VaspSettings,
     relax: bool,
     moments: Sequence[float] | None = None,
+    paper: str = "",
 ) -> list[Path]:
     """Write INCAR, KPOINTS, POSCAR, POTCAR.spec and a README into a directory.
 
@@ -66,6 +67,7 @@ def write_inputs(
         settings: of VASP.
         relax: whether the atoms move.
         moments: start moments of the atoms, in μB; None: unpaired electrons spread evenly.
+        paper: one of `VASP_PAPERS` whose protocol the settings are from, for the README; empty: nobody's.
 
     Returns:
         The files.
@@ -96,7 +98,9 @@ def write_inputs(
     (directory / "KPOINTS").write_text(format_kpoints(settings.k_points, ordered, gamma=True), encoding="utf-8")
     write_vasp(directory / "POSCAR", ordered)
     (directory / "POTCAR.spec").write_text("\n".join(titles.values()) + "\n", encoding="utf-8")
-    readme = describe(ordered, titles=titles, settings=settings, charge=charge, boundary=boundary)
+    readme = describe(
+        ordered, titles=titles, settings=settings, charge=charge, boundary=boundary, tags=tags, paper=paper
+    )
     (directory / README_FILE).write_text(readme, encoding="utf-8")
     keep_request(
         directory, code="vasp", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax

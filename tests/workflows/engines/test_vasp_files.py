@@ -81,6 +81,37 @@ def test_incar_is_that_of_the_paper_line_by_line(paper: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("paper", list(PAPERS))
+def test_the_readme_lists_every_tag_that_the_paper_does_not_state(paper: str, tmp_path: Path) -> None:
+    """Each tag of INCAR is either stated or listed with its value; what papers state is from their method sections."""
+    tags = write(tmp_path, litfsi(), spec=spec(paper), paper=paper)
+    lines = (tmp_path / "README.txt").read_text().splitlines()
+    (chosen,) = [line for line in lines if line.startswith("Not stated there, chosen here: ")]
+    listed = chosen.removeprefix("Not stated there, chosen here: ").split(", ")
+    stated = {"zhen-2025": {"GGA", "IVDW", "ENCUT", "EDIFF", "EDIFFG", "IBRION"}}.get(
+        paper, {"GGA", "ENCUT", "EDIFF", "EDIFFG"}
+    )
+    assert set(listed) >= {f"{name} = {value}" for name, value in tags.items() if name not in {*stated, "SYSTEM"}}
+    assert not [entry for entry in listed if entry.split(" = ")[0] in stated]
+    assert {"LASPH = .TRUE.", "LREAL = .FALSE.", "no LDIPOL"} <= set(listed)
+    assert ("1 x 1 x 1 k-points" in listed) == (paper == "wu-2025")
+    assert "the PAW data (PBE.54: C" in chosen
+    assert not [line for line in lines if line.startswith("Otherwise than")]
+
+
+def test_the_readme_names_departures_from_the_paper(tmp_path: Path) -> None:
+    cube = put_in_box(litfsi(), lattice_A=np.eye(3) * 16.0)
+    changed = spec("zhen-2025", dipole_correction=True, cutoff_eV=500.0)
+    write(tmp_path, cube, charge=1, multiplicity=2, spec=changed, paper="zhen-2025")
+    told = (tmp_path / "README.txt").read_text()
+    assert "Otherwise than in the protocol zhen-2025 here: " in told
+    assert "dipole_correction is True, not False" in told
+    assert "cutoff_eV is 500.0, not 400.0" in told
+    assert "LDIPOL = .TRUE." in told
+    write(tmp_path, cube, spec=spec())
+    assert "zhen-2025" not in (tmp_path / "README.txt").read_text()
+
+
+@pytest.mark.parametrize("paper", list(PAPERS))
 def test_k_points_are_gamma_alone(paper: str, tmp_path: Path) -> None:
     write(tmp_path, litfsi(), spec=spec(paper))
     assert (tmp_path / "KPOINTS").read_text().splitlines()[1:] == ["0", "Gamma", "1 1 1", "0 0 0"]
