@@ -33,7 +33,9 @@ from workflows.engines.written_inputs import (
     find_output,
     find_request,
     find_start_moments,
+    has_free_moment,
     keep_request,
+    round_multiplicity,
 )
 
 INPUT_FILE = "cp2k.inp"
@@ -61,7 +63,7 @@ def write_inputs(
         directory: made if it is not there.
         atoms: in a cell; open along all axes (a molecule), along z (a slab) or none. FixAtoms becomes FIXED_ATOMS.
         charge: in e (CHARGE).
-        multiplicity: 2 S + 1 (MULTIPLICITY); UKS in a calculation with spins.
+        multiplicity: 2 S + 1 (MULTIPLICITY); UKS in a calculation with spins. A free moment starts from the moments.
         settings: of CP2K.
         relax: whether the atoms move.
         moments: start moments of the atoms, in μB; None: CP2K spreads unpaired electrons. Atoms of one element with
@@ -85,8 +87,9 @@ def write_inputs(
     (directory / INPUT_FILE).write_text(text, encoding="utf-8")
     boundary = find_boundary(atoms, settings=settings)
     solver = find_open_solver(atoms, settings=settings)
+    is_free = has_free_moment(atoms, multiplicity=multiplicity, moments=moments)
     (directory / README_FILE).write_text(
-        _describe(boundary, charge=charge, settings=settings, solver=solver), encoding="utf-8"
+        _describe(boundary, charge=charge, settings=settings, solver=solver, has_start=is_free), encoding="utf-8"
     )
     keep_request(
         directory, code="cp2k", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax
@@ -130,6 +133,8 @@ def build_input(
     periodic = find_periodic(boundary, charge=charge, settings=settings)
     start = find_start_moments(atoms, multiplicity=multiplicity, moments=moments)
     labels = label_atoms(atoms, moments=moments)
+    if moments is not None and has_free_moment(atoms, multiplicity=multiplicity, moments=moments):
+        multiplicity = round_multiplicity(atoms, charge=charge, moment=sum(moments))  # a start, with smearing
     root: Section = {
         "GLOBAL": {"PROJECT": _PROJECT, "RUN_TYPE": _RUN_TYPES[run], "PRINT_LEVEL": "MEDIUM"},
         "FORCE_EVAL": {
@@ -153,7 +158,7 @@ def build_input(
     return "\n".join(render(root)) + "\n"
 
 
-def _describe(boundary: Boundary, *, charge: int, settings: Cp2kSettings, solver: str) -> str:
+def _describe(boundary: Boundary, *, charge: int, settings: Cp2kSettings, solver: str, has_start: bool) -> str:
     lines = [f"Run here: cp2k.psmp -i {INPUT_FILE} -o {OUTPUT_FILE}"]
     if boundary == "molecule":
         needs = (
@@ -164,6 +169,11 @@ def _describe(boundary: Boundary, *, charge: int, settings: Cp2kSettings, solver
         lines.append(
             f"Periodic images: there are none, the boundaries are open (POISSON_SOLVER {solver}), so nothing is to be "
             f"corrected, for a charge neither. It needs {needs}."
+        )
+    if boundary != "molecule" and has_start:
+        lines.append(
+            "The moment of the cell starts from MULTIPLICITY and follows the Fermi level where there are k-points; at "
+            "Γ alone check in the output that it is not held."
         )
     if boundary == "slab" and charge:
         lines.append(

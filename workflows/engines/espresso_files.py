@@ -33,6 +33,7 @@ from workflows.engines.written_inputs import (
     find_request,
     find_start_moments,
     find_vacuum_middle,
+    has_free_moment,
     keep_request,
 )
 
@@ -62,7 +63,7 @@ def write_inputs(
         atoms: in a cell; open along all axes (a molecule), along z (a slab) or none. FixAtoms becomes zeros in
             ATOMIC_POSITIONS.
         charge: in e (tot_charge).
-        multiplicity: 2 S + 1; tot_magnetization is 2 S in a calculation with spins.
+        multiplicity: 2 S + 1; tot_magnetization is 2 S in a calculation with spins, unless the moment is free.
         settings: of pw.x.
         relax: whether the atoms move.
         moments: start moments of the atoms, in μB; None: unpaired electrons spread evenly. Atoms of one element with
@@ -72,7 +73,7 @@ def write_inputs(
         The files.
 
     Raises:
-        InputError: if cell, spin, a constraint or a shell cannot be written.
+        InputError: if cell, spin, a constraint or a shell cannot be written, or a free moment without smearing.
     """
     boundary = find_boundary(atoms, settings=settings)
     check_spin(atoms, charge=charge, multiplicity=multiplicity, moments=moments)
@@ -84,7 +85,11 @@ def write_inputs(
         plain.set_initial_magnetic_moments(np.clip(np.round(start / outer, 4), -1, 1))
     namelists = build_namelists(plain, charge=charge, settings=settings, relax=relax, boundary=boundary)
     if start is not None:
-        namelists["system"] |= {"nspin": 2, "tot_magnetization": multiplicity - 1}
+        namelists["system"] |= {"nspin": 2}
+        if not has_free_moment(atoms, multiplicity=multiplicity, moments=moments):
+            namelists["system"] |= {"tot_magnetization": multiplicity - 1}
+        elif not settings.smearing_eV:
+            raise InputError("smearing_eV is 0, needs more where the moment is free. Set it, e.g. smearing_eV: 0.1.")
     text = _render(plain, namelists=namelists, settings=settings)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / INPUT_FILE).write_text(text + _build_hubbard_card(text, settings=settings), encoding="utf-8")

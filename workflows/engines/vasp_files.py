@@ -29,6 +29,7 @@ from workflows.engines.written_inputs import (
     find_output,
     find_request,
     find_start_moments,
+    has_free_moment,
     is_cube,
     keep_request,
 )
@@ -63,7 +64,7 @@ def write_inputs(
         directory: made if it is not there.
         atoms: in a cell, open along all axes (a molecule), z (a slab) or none; FixAtoms becomes selective dynamics.
         charge: in e; other than 0, NELECT is set.
-        multiplicity: 2 S + 1; NUPDOWN is 2 S in a calculation with spins.
+        multiplicity: 2 S + 1; NUPDOWN is 2 S in a calculation with spins, unless the moment is free.
         settings: of VASP.
         relax: whether the atoms move.
         moments: start moments of the atoms, in μB; None: unpaired electrons spread evenly.
@@ -84,11 +85,12 @@ def write_inputs(
     ordered.set_pbc(True)
     ordered.arrays.pop("momenta", None)  # would be written as velocities
     start = find_start_moments(atoms, multiplicity=multiplicity, moments=moments)
+    is_free = has_free_moment(atoms, multiplicity=multiplicity, moments=moments)
     titles = find_titles(ordered, settings=settings)
     tags = {
         "SYSTEM": atoms.symbols.formula.format("hill"),
         **build_tags(settings, relax=relax),
-        **_build_spin_tags(None if start is None else start[order], multiplicity=multiplicity),
+        **_build_spin_tags(None if start is None else start[order], multiplicity=multiplicity, is_free=is_free),
         **_build_charge_tags(ordered, charge=charge, titles=titles, settings=settings),
         **_build_dipole_tags(ordered, charge=charge, boundary=boundary, settings=settings),
         **_build_hubbard_tags(list(titles), settings=settings),
@@ -143,13 +145,13 @@ def build_tags(settings: VaspSettings, *, relax: bool) -> dict[str, Any]:
     return tags
 
 
-def _build_spin_tags(start: NDArray[np.float64] | None, *, multiplicity: int) -> dict[str, Any]:
+def _build_spin_tags(start: NDArray[np.float64] | None, *, multiplicity: int, is_free: bool) -> dict[str, Any]:
     if start is None:
         return {"ISPIN": 1}
     return {
         "ISPIN": 2,
         "MAGMOM": [f"{moment:.4f}" for moment in start],
-        "NUPDOWN": multiplicity - 1,
+        **({} if is_free else {"NUPDOWN": multiplicity - 1}),
         "LORBIT": 11,
     }
 

@@ -131,6 +131,18 @@ def find_start_moments(
     return None if multiplicity == 1 else np.full(len(atoms), (multiplicity - 1) / len(atoms))
 
 
+def has_free_moment(atoms: Atoms, *, multiplicity: int, moments: Sequence[float] | None) -> bool:
+    """Whether moments are a start only, as in a magnetic metal: a periodic structure whose moments are no singlet's."""
+    is_start = moments is not None and not np.isclose(np.sum(moments), 0)
+    return bool(atoms.pbc.any()) and multiplicity == 1 and is_start
+
+
+def round_multiplicity(atoms: Atoms, *, charge: int, moment: float) -> int:
+    """2 S + 1 of the number of unpaired electrons next to a moment, in μB, that the number of electrons allows."""
+    odd = (int(atoms.numbers.sum()) - charge) % 2
+    return 2 * round((abs(moment) - odd) / 2) + odd + 1
+
+
 def find_vacuum_middle(atoms: Atoms) -> float:
     """Middle of the widest gap between atoms along z, as a share of the cell, in [0, 1)."""
     heights = np.sort(atoms.get_scaled_positions(wrap=True)[:, 2])

@@ -288,3 +288,15 @@ def test_an_ion_without_correction_is_off_by_what_is_told(tmp_path: Path) -> Non
     isolated = run_hydrogen_ion(tmp_path / "isolated", code="espresso", lengths_A=lengths_A)
     repeated = run_hydrogen_ion(tmp_path / "all", code="espresso", lengths_A=lengths_A, dipole_correction=False)
     assert repeated - isolated == pytest.approx(compute_image_energy(1, edge_A=7.0), rel=0.01)
+
+
+@pytest.mark.parametrize("code", OUTPUTS)
+def test_the_program_takes_a_slab_with_an_odd_electron_and_a_start_moment(code: str, tmp_path: Path) -> None:
+    """Hydrogen atoms 4.5 Å apart: each keeps its spin."""
+    sheet = put_in_cell(Atoms("H", [(0, 0, 0)]), 4.5, 4.5, 9)
+    sheet.pbc = (True, True, False)
+    spec = build_electronic_spec(code, protocol="fast", overrides={**OVERRIDES[code], "smearing_eV": 0.1})
+    write_input_files(tmp_path, spec=spec, atoms=sheet, charge=0, multiplicity=1, relax=False, moments=[1.0])
+    answer = run_live(tmp_path, code=code)
+    assert answer.status == "done", answer.reason
+    assert answer.spins == pytest.approx([1.0], abs=0.05)

@@ -224,6 +224,15 @@ def test_a_slab_has_fixed_layers_a_dipole_correction_and_its_u(tmp_path: Path) -
     assert [float(share) for share in tags["DIPOL"].split()] == pytest.approx(centre, abs=1e-6)
 
 
+def test_a_magnetic_metal_is_not_held_at_a_moment(tmp_path: Path) -> None:
+    slab = slab_with_oxygen()
+    tags = write(tmp_path, slab, moments=[2.0, 2.0, 2.0, 2.0, 0.0])
+    assert (tags["ISPIN"], tags["MAGMOM"]) == ("2", "0.0000 2.0000 2.0000 2.0000 2.0000")
+    assert "NUPDOWN" not in tags
+    assert write(tmp_path, slab, moments=[2.0, -2.0, 2.0, -2.0, 0.0])["NUPDOWN"] == "0"
+    assert write(tmp_path, slab, moments=[0.0, 0.0, 0.0, 1.0, 1.0], multiplicity=3)["NUPDOWN"] == "2"
+
+
 def test_bulk_has_no_dipole_correction(tmp_path: Path) -> None:
     bulk = Atoms("TiN", [(0, 0, 0), (2.12, 0, 0)], cell=[4.24, 4.24, 4.24], pbc=True)
     assert not {"LDIPOL", "IDIPOL"} & set(write(tmp_path, bulk, spec=spec(k_points=(6, 6, 6))))

@@ -22,7 +22,9 @@ from workflows.engines.written_inputs import (
     find_hubbard_shell,
     find_start_moments,
     find_vacuum_middle,
+    has_free_moment,
     is_cube,
+    round_multiplicity,
 )
 
 BOX = [(8.0, 0, 0), (0, 8.0, 0), (0, 0, 12.0)]
@@ -226,3 +228,28 @@ def test_cubes_are_told_from_other_cells() -> None:
     assert is_cube(Atoms("H", cell=[8, 8, 8]))
     assert not is_cube(Atoms("H", cell=[8, 8, 8.01]))
     assert not is_cube(Atoms("H", cell=[(0, 8, 8), (8, 0, 8), (8, 8, 0)]))
+
+
+def test_moments_are_a_start_where_a_metal_has_no_spin_of_its_own() -> None:
+    iron = Atoms("Fe2", [(0, 0, 0), (0, 0, 2)], cell=[3, 3, 12], pbc=(True, True, False))
+    assert has_free_moment(iron, multiplicity=1, moments=[2.3, 2.3])
+    assert not has_free_moment(iron, multiplicity=1, moments=[2.3, -2.3])
+    assert not has_free_moment(iron, multiplicity=3, moments=[1.0, 1.0])
+    assert not has_free_moment(iron, multiplicity=1, moments=None)
+    iron.pbc = False
+    assert not has_free_moment(iron, multiplicity=1, moments=[2.3, 2.3])
+
+
+@pytest.mark.parametrize(
+    ("symbols", "charge", "moment", "multiplicity"),
+    [("Fe2", 0, 4.6, 5), ("Fe2", 0, 5.4, 7), ("H", 0, 0.3, 2), ("H", 0, 1.0, 2), ("Fe", 1, -2.3, 4), ("Co", 0, 1.7, 2)],
+)
+def test_a_moment_is_rounded_to_what_the_electrons_allow(
+    symbols: str, charge: int, moment: float, multiplicity: int
+) -> None:
+    """By trying all: the multiplicity of the right parity whose number of unpaired electrons is nearest."""
+    atoms = Atoms(symbols, positions=np.arange(3.0 * len(Atoms(symbols))).reshape(-1, 3))
+    n_electrons = int(atoms.numbers.sum()) - charge
+    possible = [number for number in range(20) if (number - n_electrons) % 2 == 0]
+    assert multiplicity == 1 + min(possible, key=lambda number: abs(number - abs(moment)))
+    assert round_multiplicity(atoms, charge=charge, moment=moment) == multiplicity
