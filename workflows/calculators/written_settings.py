@@ -108,11 +108,10 @@ PROTOCOLS: Mapping[str, Mapping[Literal["fast", "moderate", "precise"], Mapping[
 )
 
 _PAPER_CHOICES = {"potentials": "PBE.54", "dipole_correction": False, "precision": "Normal"}
-# What a paper's text does not state, and what stands for it here.
+# What a paper's text does not state, and what stands for it here; `VASP_PAPERS_STATE` has what it states.
 VASP_PAPERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        # 10.1039/d5ee01219h. Not stated: smearing, PREC, release and titles of the PAW data (the cutoff of 400 eV is
-        # that of C, N, O and F; Li_sv would need 499 eV), dipole correction, LASPH, LREAL, NELM, NSW.
+        # The cutoff of 400 eV is that of C, N, O and F; Li_sv would need 499 eV.
         "zhen-2025": {
             **_PAPER_CHOICES,
             "xc": "PBE",
@@ -124,7 +123,7 @@ VASP_PAPERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "relaxation": "conjugate-gradients",
             "titles": {"Li": "Li"},
         },
-        # Supporting information. Not stated: the same, and k-points and optimiser: set k_points for a metal's slab.
+        # k-points are not stated: set k_points for a metal's slab.
         "wu-2025": {
             **_PAPER_CHOICES,
             "xc": "PBE",
@@ -133,5 +132,12 @@ VASP_PAPERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "energy_tolerance_eV": 1e-4,
             "force_tolerance_eV_per_A": 1e-2,
         },
+    }
+)
+# Source, and the tags (or files) of VASP that its text settles; all else is chosen here, as the README of inputs says.
+VASP_PAPERS_STATE: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "zhen-2025": ("10.1039/d5ee01219h", ("GGA", "IVDW", "ENCUT", "KPOINTS", "EDIFF", "EDIFFG", "IBRION")),
+        "wu-2025": ("the supporting information on TiN", ("GGA", "ENCUT", "EDIFF", "EDIFFG")),
     }
 )

@@ -17,6 +17,7 @@ from workflows.engines.cp2k_sections import (
     build_motion,
     build_subsystem,
     check_basis,
+    find_open_solver,
     find_periodic,
     label_atoms,
     render,
@@ -32,7 +33,9 @@ from workflows.engines.written_inputs import (
     find_output,
     find_request,
     find_start_moments,
+    has_free_moment,
     keep_request,
+    round_multiplicity,
 )
 
 INPUT_FILE = "cp2k.inp"
@@ -60,7 +63,7 @@ def write_inputs(
         directory: made if it is not there.
         atoms: in a cell; open along all axes (a molecule), along z (a slab) or none. FixAtoms becomes FIXED_ATOMS.
         charge: in e (CHARGE).
-        multiplicity: 2 S + 1 (MULTIPLICITY); UKS in a calculation with spins.
+        multiplicity: 2 S + 1 (MULTIPLICITY); UKS in a calculation with spins. A free moment starts from the moments.
         settings: of CP2K.
         relax: whether the atoms move.
         moments: start moments of the atoms, in μB; None: CP2K spreads unpaired electrons. Atoms of one element with
@@ -83,7 +86,11 @@ def write_inputs(
     directory.mkdir(parents=True, exist_ok=True)
     (directory / INPUT_FILE).write_text(text, encoding="utf-8")
     boundary = find_boundary(atoms, settings=settings)
-    (directory / README_FILE).write_text(_describe(boundary), encoding="utf-8")
+    solver = find_open_solver(atoms, settings=settings)
+    is_free = has_free_moment(atoms, multiplicity=multiplicity, moments=moments)
+    (directory / README_FILE).write_text(
+        _describe(boundary, charge=charge, settings=settings, solver=solver, has_start=is_free), encoding="utf-8"
+    )
     keep_request(
         directory, code="cp2k", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax
     )
@@ -126,6 +133,8 @@ def build_input(
     periodic = find_periodic(boundary, charge=charge, settings=settings)
     start = find_start_moments(atoms, multiplicity=multiplicity, moments=moments)
     labels = label_atoms(atoms, moments=moments)
+    if moments is not None and has_free_moment(atoms, multiplicity=multiplicity, moments=moments):
+        multiplicity = round_multiplicity(atoms, charge=charge, moment=sum(moments))  # a start, with smearing
     root: Section = {
         "GLOBAL": {"PROJECT": _PROJECT, "RUN_TYPE": _RUN_TYPES[run], "PRINT_LEVEL": "MEDIUM"},
         "FORCE_EVAL": {
@@ -149,14 +158,34 @@ def build_input(
     return "\n".join(render(root)) + "\n"
 
 
-def _describe(boundary: Boundary) -> str:
+def _describe(boundary: Boundary, *, charge: int, settings: Cp2kSettings, solver: str, has_start: bool) -> str:
     lines = [f"Run here: cp2k.psmp -i {INPUT_FILE} -o {OUTPUT_FILE}"]
     if boundary == "molecule":
-        lines.append(
-            "MT and ANALYTIC need a cell twice as long as the density of the molecule, WAVELET a density that is zero "
-            "at the walls of an orthorhombic cell."
+        needs = (
+            "a density that is zero at the walls of the cell"
+            if solver == "WAVELET"
+            else "a cell at least twice as long as the density along each edge"
         )
-    if boundary == "slab":
+        lines.append(
+            f"Periodic images: there are none, the boundaries are open (POISSON_SOLVER {solver}), so nothing is to be "
+            f"corrected, for a charge neither. It needs {needs}."
+        )
+    if boundary != "molecule" and has_start:
+        lines.append(
+            "The moment of the cell starts from MULTIPLICITY and follows the Fermi level where there are k-points; at "
+            "Γ alone check in the output that it is not held."
+        )
+    if boundary == "slab" and charge:
+        lines.append(
+            "Images along z: there are none (PERIODIC XY). The energy of a charged slab still depends on where zero "
+            "is: do not compare it."
+        )
+    if boundary == "slab" and not charge:
+        state = (
+            "their field is taken out (SURFACE_DIPOLE_CORRECTION)" if settings.dipole_correction else "there are none"
+        )
+        lines.append(f"Images along z: {state}.")
+    if boundary == "slab" and not charge and settings.dipole_correction:
         lines.append(
             "If CP2K stops because the dipole correction needs more vacuum, there is noise in a density that is not "
             "converged: run it first with SURFACE_DIPOLE_CORRECTION F and EPS_SCF 1e-3, then as "

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 from ase.units import Bohr, Hartree, kB
 
 from structures.errors import InputError
 from workflows.calculators.cp2k_installation import POTENTIAL
 from workflows.calculators.written_settings import Cp2kSettings
-from workflows.engines.written_inputs import Boundary, find_hubbard_shell
+from workflows.engines.written_inputs import Boundary, find_hubbard_shell, is_cube
 
 _LIGHT = {"H", "C", "N", "O", "F", "Si", "P", "S", "Cl"}
 _SHELLS = {"p": 1, "d": 2, "f": 3}
@@ -108,12 +107,11 @@ def find_open_solver(atoms: Atoms, *, settings: Cp2kSettings) -> str:
     Raises:
         InputError: if it is WAVELET and the cell is no cube.
     """
-    is_cube = bool(np.allclose(atoms.cell.array, np.eye(3) * atoms.cell.array[0, 0], atol=1e-6))
-    if settings.poisson_solver == "WAVELET" and not is_cube and not atoms.pbc.any():
+    if settings.poisson_solver == "WAVELET" and not is_cube(atoms) and not atoms.pbc.any():
         edges = " x ".join(f"{length:g}" for length in atoms.cell.lengths())
         raise InputError(f"poisson_solver is WAVELET, needs a cube, the cell is {edges} Å. Set poisson_solver: MT.")
     if settings.poisson_solver == "auto":
-        return "WAVELET" if is_cube else "MT"
+        return "WAVELET" if is_cube(atoms) else "MT"
     return settings.poisson_solver
 
 

@@ -23,6 +23,8 @@ from workflows.engines.written_inputs import (
     Boundary,
     check_spin,
     count_valence_electrons,
+    describe_dispersion,
+    describe_uncorrected,
     find_boundary,
     find_fixed,
     find_hubbard_shell,
@@ -31,6 +33,7 @@ from workflows.engines.written_inputs import (
     find_request,
     find_start_moments,
     find_vacuum_middle,
+    has_free_moment,
     keep_request,
 )
 
@@ -60,7 +63,7 @@ def write_inputs(
         atoms: in a cell; open along all axes (a molecule), along z (a slab) or none. FixAtoms becomes zeros in
             ATOMIC_POSITIONS.
         charge: in e (tot_charge).
-        multiplicity: 2 S + 1; tot_magnetization is 2 S in a calculation with spins.
+        multiplicity: 2 S + 1; tot_magnetization is 2 S in a calculation with spins, unless the moment is free.
         settings: of pw.x.
         relax: whether the atoms move.
         moments: start moments of the atoms, in μB; None: unpaired electrons spread evenly. Atoms of one element with
@@ -70,7 +73,7 @@ def write_inputs(
         The files.
 
     Raises:
-        InputError: if cell, spin, a constraint or a shell cannot be written.
+        InputError: if cell, spin, a constraint or a shell cannot be written, or a free moment without smearing.
     """
     boundary = find_boundary(atoms, settings=settings)
     check_spin(atoms, charge=charge, multiplicity=multiplicity, moments=moments)
@@ -82,11 +85,17 @@ def write_inputs(
         plain.set_initial_magnetic_moments(np.clip(np.round(start / outer, 4), -1, 1))
     namelists = build_namelists(plain, charge=charge, settings=settings, relax=relax, boundary=boundary)
     if start is not None:
-        namelists["system"] |= {"nspin": 2, "tot_magnetization": multiplicity - 1}
+        namelists["system"] |= {"nspin": 2}
+        if not has_free_moment(atoms, multiplicity=multiplicity, moments=moments):
+            namelists["system"] |= {"tot_magnetization": multiplicity - 1}
+        elif not settings.smearing_eV:
+            raise InputError("smearing_eV is 0, needs more where the moment is free. Set it, e.g. smearing_eV: 0.1.")
     text = _render(plain, namelists=namelists, settings=settings)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / INPUT_FILE).write_text(text + _build_hubbard_card(text, settings=settings), encoding="utf-8")
-    (directory / README_FILE).write_text(_describe(settings), encoding="utf-8")
+    (directory / README_FILE).write_text(
+        _describe(plain, settings=settings, charge=charge, boundary=boundary), encoding="utf-8"
+    )
     keep_request(
         directory,
         code="espresso",
@@ -167,16 +176,40 @@ def _build_hubbard_card(text: str, *, settings: EspressoSettings) -> str:
     return "HUBBARD (ortho-atomic)\n" + "".join(lines) if lines else ""
 
 
-def _describe(settings: EspressoSettings) -> str:
-    return (
-        f"Put the pseudopotentials of the family {settings.family} that {INPUT_FILE} names into "
-        f"{settings.pseudo_directory}, and run here:\n"
-        f"  pw.x -in {INPUT_FILE} > {OUTPUT_FILE}\n"
-        f"Check that the family asks for no more than ecutwfc = {settings.cutoff_eV:g} eV.\n"
-        "A molecule needs a cell twice as long as its density (assume_isolated = 'mt'), a charged slab one more than "
-        "twice as high as the slab ('2D').\n"
-        "A HUBBARD card needs pw.x 7.1 or later.\n"
-    )
+def _describe(atoms: Atoms, *, settings: EspressoSettings, charge: int, boundary: Boundary) -> str:
+    lines = [
+        f"Put the pseudopotentials of the family {settings.family}, as {INPUT_FILE} names them, into",
+        f"  {settings.pseudo_directory}",
+        "and run here:",
+        f"  pw.x -in {INPUT_FILE} > {OUTPUT_FILE}",
+        f"Check that the family asks for no more than ecutwfc = {settings.cutoff_eV:g} eV.",
+        *_describe_images(atoms, settings=settings, charge=charge, boundary=boundary),
+        "A HUBBARD card needs pw.x 7.1 or later.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _describe_images(atoms: Atoms, *, settings: EspressoSettings, charge: int, boundary: Boundary) -> list[str]:
+    """What is done about periodic images, and what is not.
+
+    Source: 10.1063/1.477923 (molecules), 10.1103/PhysRevB.96.075448 (charged slabs)
+    """
+    if boundary == "molecule" and not settings.dipole_correction:
+        return describe_uncorrected(atoms, charge=charge)
+    told = {
+        "molecule": "Periodic images: the potential is that of the molecule alone, with its charge and all its moments "
+        "(assume_isolated = 'mt'), where each edge of the cell is at least twice as long as the density. Not "
+        "corrected: what a smaller cell cuts.",
+        "slab": f"Images along z: their field {'is' if settings.dipole_correction else 'is not'} taken out (dipfield).",
+        "charged slab": "Images along z: the potential is cut between them (assume_isolated = '2D'); the cell has to "
+        "be more than twice as high as the slab. The energy of a charged slab still depends on where zero is: do not "
+        "compare it.",
+    }
+    if boundary == "bulk":
+        return []
+    if boundary == "molecule":
+        return [told[boundary], *describe_dispersion(settings)]
+    return [told["charged slab" if charge else boundary]]
 
 
 def read_outputs(directory: Path) -> Answer:

@@ -29,6 +29,7 @@ def write_input_files(
     multiplicity: int,
     relax: bool,
     moments: Sequence[float] | None = None,
+    paper: str = "",
 ) -> list[Path]:
     """Write the inputs of the spec's code.
 
@@ -40,6 +41,7 @@ def write_input_files(
         multiplicity: 2 S + 1.
         relax: whether the atoms move.
         moments: start moments, in μB; None: unpaired electrons spread evenly.
+        paper: whose protocol the spec is from, so that the README tells what is not the paper's; empty: nobody's.
 
     Raises:
         InputError: if the code is another, or the structure cannot be written for it.
@@ -55,7 +57,7 @@ def write_input_files(
     }
     match settings:
         case VaspSettings():
-            return vasp_files.write_inputs(directory, settings=settings, **what)
+            return vasp_files.write_inputs(directory, settings=settings, paper=paper, **what)
         case EspressoSettings():
             return espresso_files.write_inputs(directory, settings=settings, **what)
         case Cp2kSettings():

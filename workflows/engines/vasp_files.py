@@ -14,8 +14,10 @@ from ase.io.vasp import write_vasp
 from ase.io.vasp_parsers.incar_writer import write_incar
 from numpy.typing import NDArray
 
+from structures.errors import InputError
 from workflows.calculators.written_settings import VaspSettings
 from workflows.engines.electronic_files import Answer
+from workflows.engines.vasp_readme import describe
 from workflows.engines.written_inputs import (
     README_FILE,
     check_spin,
@@ -27,6 +29,8 @@ from workflows.engines.written_inputs import (
     find_output,
     find_request,
     find_start_moments,
+    has_free_moment,
+    is_cube,
     keep_request,
 )
 
@@ -50,6 +54,7 @@ def write_inputs(
     settings: VaspSettings,
     relax: bool,
     moments: Sequence[float] | None = None,
+    paper: str = "",
 ) -> list[Path]:
     """Write INCAR, KPOINTS, POSCAR, POTCAR.spec and a README into a directory.
 
@@ -59,16 +64,18 @@ def write_inputs(
         directory: made if it is not there.
         atoms: in a cell, open along all axes (a molecule), z (a slab) or none; FixAtoms becomes selective dynamics.
         charge: in e; other than 0, NELECT is set.
-        multiplicity: 2 S + 1; NUPDOWN is 2 S in a calculation with spins.
+        multiplicity: 2 S + 1; NUPDOWN is 2 S in a calculation with spins, unless the moment is free.
         settings: of VASP.
         relax: whether the atoms move.
         moments: start moments of the atoms, in μB; None: unpaired electrons spread evenly.
+        paper: one of `VASP_PAPERS` whose protocol the settings are from, for the README; empty: nobody's.
 
     Returns:
         The files.
 
     Raises:
-        InputError: if cell, spin, a constraint or a shell cannot be written, or NELECT is not known.
+        InputError: if cell, spin, a constraint or a shell cannot be written, NELECT is not known, or the energy of a
+            charged molecule would not be corrected since its cell is no cube.
     """
     boundary = find_boundary(atoms, settings=settings)
     check_spin(atoms, charge=charge, multiplicity=multiplicity, moments=moments)
@@ -78,13 +85,14 @@ def write_inputs(
     ordered.set_pbc(True)
     ordered.arrays.pop("momenta", None)  # would be written as velocities
     start = find_start_moments(atoms, multiplicity=multiplicity, moments=moments)
+    is_free = has_free_moment(atoms, multiplicity=multiplicity, moments=moments)
     titles = find_titles(ordered, settings=settings)
     tags = {
         "SYSTEM": atoms.symbols.formula.format("hill"),
         **build_tags(settings, relax=relax),
-        **_build_spin_tags(None if start is None else start[order], multiplicity=multiplicity),
+        **_build_spin_tags(None if start is None else start[order], multiplicity=multiplicity, is_free=is_free),
         **_build_charge_tags(ordered, charge=charge, titles=titles, settings=settings),
-        **_build_dipole_tags(ordered, boundary=boundary, settings=settings),
+        **_build_dipole_tags(ordered, charge=charge, boundary=boundary, settings=settings),
         **_build_hubbard_tags(list(titles), settings=settings),
     }
     directory.mkdir(parents=True, exist_ok=True)
@@ -92,9 +100,10 @@ def write_inputs(
     (directory / "KPOINTS").write_text(format_kpoints(settings.k_points, ordered, gamma=True), encoding="utf-8")
     write_vasp(directory / "POSCAR", ordered)
     (directory / "POTCAR.spec").write_text("\n".join(titles.values()) + "\n", encoding="utf-8")
-    (directory / README_FILE).write_text(
-        _describe(titles, settings, charge=charge, boundary=boundary), encoding="utf-8"
+    readme = describe(
+        ordered, titles=titles, settings=settings, charge=charge, boundary=boundary, tags=tags, paper=paper
     )
+    (directory / README_FILE).write_text(readme, encoding="utf-8")
     keep_request(
         directory, code="vasp", atoms=atoms, charge=charge, multiplicity=multiplicity, settings=settings, relax=relax
     )
@@ -136,13 +145,13 @@ def build_tags(settings: VaspSettings, *, relax: bool) -> dict[str, Any]:
     return tags
 
 
-def _build_spin_tags(start: NDArray[np.float64] | None, *, multiplicity: int) -> dict[str, Any]:
+def _build_spin_tags(start: NDArray[np.float64] | None, *, multiplicity: int, is_free: bool) -> dict[str, Any]:
     if start is None:
         return {"ISPIN": 1}
     return {
         "ISPIN": 2,
         "MAGMOM": [f"{moment:.4f}" for moment in start],
-        "NUPDOWN": multiplicity - 1,
+        **({} if is_free else {"NUPDOWN": multiplicity - 1}),
         "LORBIT": 11,
     }
 
@@ -158,10 +167,19 @@ def _build_charge_tags(atoms: Atoms, *, charge: int, titles: dict[str, str], set
     return {"NELECT": sum(valence[element] for element in atoms.get_chemical_symbols()) - charge}
 
 
-def _build_dipole_tags(atoms: Atoms, *, boundary: str, settings: VaspSettings) -> dict[str, Any]:
-    """Correction along z for a slab, along all axes for a molecule, around the centre of mass."""
-    if not settings.dipole_correction or boundary == "bulk":
+def _build_dipole_tags(atoms: Atoms, *, charge: int, boundary: str, settings: VaspSettings) -> dict[str, Any]:
+    """Correction along z for a slab, along all axes for a molecule, around the centre of mass.
+
+    LDIPOL corrects for a charge too, in cubes alone: VASP stops elsewhere. With LMONO beside it the dipole is left out.
+    """
+    if not settings.dipole_correction or boundary == "bulk" or (boundary == "slab" and charge):
         return {}
+    if boundary == "molecule" and charge and not is_cube(atoms):
+        edges = " x ".join(f"{length:g}" for length in atoms.cell.lengths())
+        raise InputError(
+            f"the cell of {atoms.symbols.formula} with charge {charge:+d} is {edges} Å, needs a cube: VASP corrects a "
+            "charged molecule (LDIPOL) in no other cell. Put it in a cube."
+        )
     centre = atoms.get_center_of_mass(scaled=True)
     direction = 3 if boundary == "slab" else 4
     return {"LDIPOL": ".TRUE.", "IDIPOL": direction, "DIPOL": [f"{share:.6f}" for share in centre]}
@@ -180,28 +198,6 @@ def _build_hubbard_tags(elements: Sequence[str], *, settings: VaspSettings) -> d
         "LDAUJ": [0.0] * len(elements),
         "LMAXMIX": max(_LMAXMIX[shell] for shell in shells.values()),
     }
-
-
-def _describe(titles: dict[str, str], settings: VaspSettings, *, charge: int, boundary: str) -> str:
-    """How to make POTCAR, and what to check before the run."""
-    release = settings.potentials
-    parts = " ".join(f"potpaw_{release}/{title}/POTCAR" for title in titles.values())
-    lines = [
-        f"POTCAR is under VASP's licence. Make it from your copy of potpaw_{release}, in the order of POSCAR:",
-        f"  cat {parts} > POTCAR",
-        f"Check that no ENMAX in it is above ENCUT = {settings.cutoff_eV:g} eV: grep ENMAX POTCAR",
-    ]
-    if charge:
-        lines.append(
-            "NELECT counts the valence electrons that the titles stand for. Check them: grep ZVAL POTCAR. "
-            "The cell is made neutral by a uniform background."
-        )
-        if boundary == "molecule":
-            lines.append("VASP corrects the energy of a charged molecule (IDIPOL) for cubic cells alone.")
-        if boundary == "slab":
-            lines.append("The energy of a charged slab depends on the height of the cell: do not compare it as it is.")
-    lines.append("Then run VASP here, and read vasprun.xml and OUTCAR with: read_outputs(directory)")
-    return "\n".join(lines) + "\n"
 
 
 def read_outputs(directory: Path) -> Answer:

@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms
 from ase.data import atomic_numbers
+from ase.units import Bohr, Hartree
 from numpy.typing import NDArray
 
 from structures.errors import InputError
@@ -21,6 +22,7 @@ _NOBLE_GASES = (0, 2, 10, 18, 36, 54, 86)
 _S_COLUMNS, _D_COLUMNS, _F_COLUMNS = 2, 10, 14
 _SEMICORE = {"": 0, "_s": 0, "_h": 0, "_pv": 6, "_sv": 8, "_d": 10}
 _FEWEST_SHELLS_OF_D, _FEWEST_SHELLS_OF_F = 4, 6
+_MADELUNG_OF_CUBE = 2.837297
 
 
 def find_boundary(atoms: Atoms, *, settings: WrittenSettings) -> Boundary:
@@ -48,6 +50,41 @@ def find_boundary(atoms: Atoms, *, settings: WrittenSettings) -> Boundary:
         if not flag and number != 1:
             raise InputError(f"k_points is {settings.k_points}, needs 1 along {axis}, which is not periodic.")
     return kinds[periodic]
+
+
+def is_cube(atoms: Atoms) -> bool:
+    """Whether the cell is a cube along the axes."""
+    return bool(np.allclose(atoms.cell.array, np.eye(3) * atoms.cell.array[0, 0], atol=1e-6))
+
+
+def compute_image_energy(charge: int, *, edge_A: float) -> float:
+    """Energy of a point charge among its images and a neutral background in a cube, −α q²/(2 L), in eV.
+
+    Args:
+        charge: in e.
+        edge_A: of the cube, in Å.
+
+    Source:
+        10.1103/PhysRevB.51.4014
+    """
+    return -_MADELUNG_OF_CUBE * charge**2 * Hartree * Bohr / (2 * edge_A)
+
+
+def describe_uncorrected(atoms: Atoms, *, charge: int) -> list[str]:
+    """What the README says where nothing is done about the periodic images of a molecule."""
+    if not charge:
+        return ["Periodic images: nothing is corrected (dipole_correction: false); a polar molecule feels its images."]
+    shift_eV = compute_image_energy(charge, edge_A=float(atoms.get_volume()) ** (1 / 3))
+    told = (
+        "Periodic images: NOTHING IS CORRECTED (dipole_correction: false). Images and background shift the energy of "
+        f"this ion by about {shift_eV:.2f} eV (first order in 1/L): do not subtract it from that of another charge."
+    )
+    return [told]
+
+
+def describe_dispersion(settings: WrittenSettings) -> list[str]:
+    """What the README says of dispersion between the images of a molecule, which VASP and pw.x sum over."""
+    return [] if settings.dispersion == "none" else ["D3 between the periodic images stays in the energy; it is small."]
 
 
 def find_fixed(atoms: Atoms) -> list[int]:
@@ -92,6 +129,18 @@ def find_start_moments(
     if moments is not None and np.any(moments):
         return np.asarray(moments, dtype=np.float64)
     return None if multiplicity == 1 else np.full(len(atoms), (multiplicity - 1) / len(atoms))
+
+
+def has_free_moment(atoms: Atoms, *, multiplicity: int, moments: Sequence[float] | None) -> bool:
+    """Whether moments are a start only, as in a magnetic metal: a periodic structure whose moments are no singlet's."""
+    is_start = moments is not None and not np.isclose(np.sum(moments), 0)
+    return bool(atoms.pbc.any()) and multiplicity == 1 and is_start
+
+
+def round_multiplicity(atoms: Atoms, *, charge: int, moment: float) -> int:
+    """2 S + 1 of the number of unpaired electrons next to a moment, in μB, that the number of electrons allows."""
+    odd = (int(atoms.numbers.sum()) - charge) % 2
+    return 2 * round((abs(moment) - odd) / 2) + odd + 1
 
 
 def find_vacuum_middle(atoms: Atoms) -> float:

@@ -17,6 +17,7 @@ from structures.errors import InputError
 from workflows.calculators.electronic import ELECTRONIC_METHODS, build_electronic_spec
 from workflows.engines.electronic_files import Answer
 from workflows.engines.input_files import read_output_files, write_input_files
+from workflows.engines.written_inputs import compute_image_energy
 
 RECORDED = Path(__file__).parent / "recorded"
 OUTPUTS = {"espresso": "espresso.pwo", "cp2k": "cp2k.out"}
@@ -249,3 +250,53 @@ def test_the_program_takes_slabs_charges_and_smearing(code: str, tmp_path: Path)
         text = (tmp_path / "ion" / OUTPUTS[code]).read_text()
         grid = re.findall(r"BRILLOUIN\| +\d+ +0\.25000 +(\S+) +(\S+) +(\S+)", text)
         assert {tuple(map(float, point)) for point in grid} == {(x, y, 0.0) for x in (0, 0.5) for y in (0, 0.5)}
+
+
+def run_hydrogen_ion(
+    directory: Path, *, code: str, lengths_A: tuple[float, float, float], **overrides: object
+) -> float:
+    """Energy of H2 + in a cell, in eV."""
+    spec = build_electronic_spec(code, protocol="fast", overrides={**OVERRIDES[code], **overrides})
+    atoms = put_in_cell(H2, *lengths_A)
+    write_input_files(directory, spec=spec, atoms=atoms, charge=1, multiplicity=2, relax=False)
+    answer = run_live(directory, code=code)
+    assert answer.status == "done", answer.reason
+    assert answer.energy_eV is not None
+    return answer.energy_eV
+
+
+@pytest.mark.parametrize(
+    ("code", "larger_A", "overrides"),
+    [
+        ("espresso", (6.0, 6.0, 8.0), {}),
+        pytest.param("cp2k", (7.0, 7.0, 7.0), {"poisson_solver": "WAVELET"}, marks=pytest.mark.slow),
+    ],
+)
+def test_the_energy_of_an_ion_does_not_depend_on_its_cell(
+    code: str, larger_A: tuple[float, float, float], overrides: dict[str, Any], tmp_path: Path
+) -> None:
+    small, large = (
+        run_hydrogen_ion(tmp_path / name, code=code, lengths_A=lengths_A, **overrides)
+        for name, lengths_A in {"small": (6.0, 6.0, 6.0), "large": larger_A}.items()
+    )
+    assert small == pytest.approx(large, abs=0.01)
+
+
+def test_an_ion_without_correction_is_off_by_what_is_told(tmp_path: Path) -> None:
+    """First order in 1/L: what is left goes as 1/L³, under one per cent at 7 Å."""
+    lengths_A = (7.0, 7.0, 7.0)
+    isolated = run_hydrogen_ion(tmp_path / "isolated", code="espresso", lengths_A=lengths_A)
+    repeated = run_hydrogen_ion(tmp_path / "all", code="espresso", lengths_A=lengths_A, dipole_correction=False)
+    assert repeated - isolated == pytest.approx(compute_image_energy(1, edge_A=7.0), rel=0.01)
+
+
+@pytest.mark.parametrize("code", OUTPUTS)
+def test_the_program_takes_a_slab_with_an_odd_electron_and_a_start_moment(code: str, tmp_path: Path) -> None:
+    """Hydrogen atoms 4.5 Å apart: each keeps its spin."""
+    sheet = put_in_cell(Atoms("H", [(0, 0, 0)]), 4.5, 4.5, 9)
+    sheet.pbc = (True, True, False)
+    spec = build_electronic_spec(code, protocol="fast", overrides={**OVERRIDES[code], "smearing_eV": 0.1})
+    write_input_files(tmp_path, spec=spec, atoms=sheet, charge=0, multiplicity=1, relax=False, moments=[1.0])
+    answer = run_live(tmp_path, code=code)
+    assert answer.status == "done", answer.reason
+    assert answer.spins == pytest.approx([1.0], abs=0.05)

@@ -12,6 +12,7 @@ from ase.io import read
 from ase.io.espresso import read_fortran_namelist
 
 from structures.box import put_in_box
+from structures.errors import InputError
 from structures.species import build_species
 from workflows.calculators.electronic import build_electronic_spec
 from workflows.engines.input_files import write_input_files
@@ -139,3 +140,11 @@ def test_bulk_is_periodic_in_all_directions(tmp_path: Path) -> None:
     namelists, _ = write(tmp_path, bulk, k_points=(6, 6, 6), smearing_eV=0.1)
     assert "assume_isolated" not in namelists["system"]
     assert not {"tefield", "dipfield"} & set(namelists["control"])
+
+
+def test_a_magnetic_metal_is_not_held_at_a_moment(tmp_path: Path) -> None:
+    system = write(tmp_path, slab(), moments=[2.0] * 4, smearing_eV=0.1)[0]["system"]
+    assert system["nspin"] == 2
+    assert "tot_magnetization" not in system
+    with pytest.raises(InputError, match="smearing_eV is 0, needs more where the moment is free"):
+        write(tmp_path, slab(), moments=[2.0] * 4)

@@ -81,6 +81,37 @@ def test_incar_is_that_of_the_paper_line_by_line(paper: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("paper", list(PAPERS))
+def test_the_readme_lists_every_tag_that_the_paper_does_not_state(paper: str, tmp_path: Path) -> None:
+    """Each tag of INCAR is either stated or listed with its value; what papers state is from their method sections."""
+    tags = write(tmp_path, litfsi(), spec=spec(paper), paper=paper)
+    lines = (tmp_path / "README.txt").read_text().splitlines()
+    (chosen,) = [line for line in lines if line.startswith("Not stated there, chosen here: ")]
+    listed = chosen.removeprefix("Not stated there, chosen here: ").split(", ")
+    stated = {"zhen-2025": {"GGA", "IVDW", "ENCUT", "EDIFF", "EDIFFG", "IBRION"}}.get(
+        paper, {"GGA", "ENCUT", "EDIFF", "EDIFFG"}
+    )
+    assert set(listed) >= {f"{name} = {value}" for name, value in tags.items() if name not in {*stated, "SYSTEM"}}
+    assert not [entry for entry in listed if entry.split(" = ")[0] in stated]
+    assert {"LASPH = .TRUE.", "LREAL = .FALSE.", "no LDIPOL"} <= set(listed)
+    assert ("1 x 1 x 1 k-points" in listed) == (paper == "wu-2025")
+    assert "the PAW data (PBE.54: C" in chosen
+    assert not [line for line in lines if line.startswith("Otherwise than")]
+
+
+def test_the_readme_names_departures_from_the_paper(tmp_path: Path) -> None:
+    cube = put_in_box(litfsi(), lattice_A=np.eye(3) * 16.0)
+    changed = spec("zhen-2025", dipole_correction=True, cutoff_eV=500.0)
+    write(tmp_path, cube, charge=1, multiplicity=2, spec=changed, paper="zhen-2025")
+    told = (tmp_path / "README.txt").read_text()
+    assert "Otherwise than in the protocol zhen-2025 here: " in told
+    assert "dipole_correction is True, not False" in told
+    assert "cutoff_eV is 500.0, not 400.0" in told
+    assert "LDIPOL = .TRUE." in told
+    write(tmp_path, cube, spec=spec())
+    assert "zhen-2025" not in (tmp_path / "README.txt").read_text()
+
+
+@pytest.mark.parametrize("paper", list(PAPERS))
 def test_k_points_are_gamma_alone(paper: str, tmp_path: Path) -> None:
     write(tmp_path, litfsi(), spec=spec(paper))
     assert (tmp_path / "KPOINTS").read_text().splitlines()[1:] == ["0", "Gamma", "1 1 1", "0 0 0"]
@@ -146,16 +177,33 @@ def test_a_charged_radical_has_its_electrons_and_its_spin(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("charge", "electrons"), [(-1, "93"), (1, "91")])
 def test_electrons_are_counted_from_the_titles(charge: int, electrons: str, tmp_path: Path) -> None:
     """LiTFSI: 2 C x 4 + 6 F x 7 + N 5 + 4 O x 6 + 2 S x 6 = 91, Li 1."""
-    tags = write(tmp_path, litfsi(), charge=charge, multiplicity=2, spec=spec("zhen-2025"))
+    cube = put_in_box(litfsi(), lattice_A=np.eye(3) * 16.0)
+    tags = write(tmp_path, cube, charge=charge, multiplicity=2, spec=spec("zhen-2025"))
     assert tags["NELECT"] == electrons
-    more = write(tmp_path, litfsi(), charge=charge, multiplicity=2, spec=spec())  # Li_sv: two more
+    more = write(tmp_path, cube, charge=charge, multiplicity=2, spec=spec())  # Li_sv: two more
     assert int(more["NELECT"]) == int(electrons) + 2
-    told = write(tmp_path, litfsi(), charge=charge, multiplicity=2, spec=spec(valence_electrons={"Li": 7}))
+    told = write(tmp_path, cube, charge=charge, multiplicity=2, spec=spec(valence_electrons={"Li": 7}))
     assert int(told["NELECT"]) == int(electrons) + 6
 
 
 def test_a_neutral_cell_leaves_the_count_to_vasp(tmp_path: Path) -> None:
     assert "NELECT" not in write(tmp_path, litfsi())
+
+
+def test_an_ion_that_vasp_would_not_correct_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"with charge \+1 is 16 x 14 x 13 Å, needs a cube"):
+        write(tmp_path / "new", litfsi(), charge=1, multiplicity=2)
+    assert not (tmp_path / "new").exists()
+    tags = write(tmp_path, litfsi(), charge=1, multiplicity=2, spec=spec(dipole_correction=False))
+    assert "LDIPOL" not in tags
+    assert write(tmp_path, litfsi())["IDIPOL"] == "4"  # a neutral molecule may have any orthorhombic cell
+
+
+def test_a_charged_slab_has_no_correction_that_vasp_would_stop_at(tmp_path: Path) -> None:
+    slab = slab_with_oxygen()
+    assert "LDIPOL" not in write(tmp_path, slab, charge=1, multiplicity=2)
+    assert "do not compare it as it is" in (tmp_path / "README.txt").read_text()
+    assert "LDIPOL" in write(tmp_path, slab)
 
 
 def test_a_slab_has_fixed_layers_a_dipole_correction_and_its_u(tmp_path: Path) -> None:
@@ -174,6 +222,15 @@ def test_a_slab_has_fixed_layers_a_dipole_correction_and_its_u(tmp_path: Path) -
     assert [line.split()[3:] for line in lines[9:]] == [["T"] * 3, ["F"] * 3, ["F"] * 3, ["T"] * 3, ["T"] * 3]
     centre = slab.get_center_of_mass(scaled=True)
     assert [float(share) for share in tags["DIPOL"].split()] == pytest.approx(centre, abs=1e-6)
+
+
+def test_a_magnetic_metal_is_not_held_at_a_moment(tmp_path: Path) -> None:
+    slab = slab_with_oxygen()
+    tags = write(tmp_path, slab, moments=[2.0, 2.0, 2.0, 2.0, 0.0])
+    assert (tags["ISPIN"], tags["MAGMOM"]) == ("2", "0.0000 2.0000 2.0000 2.0000 2.0000")
+    assert "NUPDOWN" not in tags
+    assert write(tmp_path, slab, moments=[2.0, -2.0, 2.0, -2.0, 0.0])["NUPDOWN"] == "0"
+    assert write(tmp_path, slab, moments=[0.0, 0.0, 0.0, 1.0, 1.0], multiplicity=3)["NUPDOWN"] == "2"
 
 
 def test_bulk_has_no_dipole_correction(tmp_path: Path) -> None:

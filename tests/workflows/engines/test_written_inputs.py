@@ -4,22 +4,27 @@ import re
 
 import numpy as np
 import pytest
-from ase import Atoms
+from ase import Atoms, units
 from ase.build import fcc111
 from ase.constraints import FixAtoms, FixedLine
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import erfc
 
 from structures.errors import InputError
 from workflows.calculators.written_settings import VaspSettings
 from workflows.engines.written_inputs import (
     check_spin,
+    compute_image_energy,
     count_valence_electrons,
     find_boundary,
     find_fixed,
     find_hubbard_shell,
     find_start_moments,
     find_vacuum_middle,
+    has_free_moment,
+    is_cube,
+    round_multiplicity,
 )
 
 BOX = [(8.0, 0, 0), (0, 8.0, 0), (0, 0, 12.0)]
@@ -199,3 +204,52 @@ def test_the_middle_of_the_vacuum_is_where_a_naive_search_finds_it() -> None:
 def test_messages_name_the_fix() -> None:
     with pytest.raises(InputError, match=re.escape("Put it in a box.")):
         find_boundary(Atoms("Li"), settings=VaspSettings())
+
+
+def sum_by_ewald(edge_A: float, *, width_A: float = 1.0) -> float:
+    """Energy of a unit charge among its images in a neutral background, in eV, from two fast sums."""
+    ranges = np.arange(-8, 9)
+    steps = np.array([(i, j, k) for i in ranges for j in ranges for k in ranges if i or j or k])
+    distances_A = edge_A * np.linalg.norm(steps, axis=1)
+    squares = (2 * np.pi / edge_A) ** 2 * (steps**2).sum(axis=1)
+    near = np.sum(erfc(distances_A / width_A) / distances_A)
+    far = 4 * np.pi / edge_A**3 * np.sum(np.exp(-squares * width_A**2 / 4) / squares)
+    own = 2 / (np.sqrt(np.pi) * width_A) + np.pi * width_A**2 / edge_A**3
+    return float((near + far - own) / 2 * units.Hartree * units.Bohr)
+
+
+@pytest.mark.parametrize("edge_A", [4.0, 9.0])
+def test_an_ion_among_its_images_has_the_energy_of_an_ewald_sum(edge_A: float) -> None:
+    assert compute_image_energy(1, edge_A=edge_A) == pytest.approx(sum_by_ewald(edge_A, width_A=edge_A / 3), rel=1e-6)
+    assert compute_image_energy(-2, edge_A=edge_A) == pytest.approx(4 * compute_image_energy(1, edge_A=edge_A))
+
+
+def test_cubes_are_told_from_other_cells() -> None:
+    assert is_cube(Atoms("H", cell=[8, 8, 8]))
+    assert not is_cube(Atoms("H", cell=[8, 8, 8.01]))
+    assert not is_cube(Atoms("H", cell=[(0, 8, 8), (8, 0, 8), (8, 8, 0)]))
+
+
+def test_moments_are_a_start_where_a_metal_has_no_spin_of_its_own() -> None:
+    iron = Atoms("Fe2", [(0, 0, 0), (0, 0, 2)], cell=[3, 3, 12], pbc=(True, True, False))
+    assert has_free_moment(iron, multiplicity=1, moments=[2.3, 2.3])
+    assert not has_free_moment(iron, multiplicity=1, moments=[2.3, -2.3])
+    assert not has_free_moment(iron, multiplicity=3, moments=[1.0, 1.0])
+    assert not has_free_moment(iron, multiplicity=1, moments=None)
+    iron.pbc = False
+    assert not has_free_moment(iron, multiplicity=1, moments=[2.3, 2.3])
+
+
+@pytest.mark.parametrize(
+    ("symbols", "charge", "moment", "multiplicity"),
+    [("Fe2", 0, 4.6, 5), ("Fe2", 0, 5.4, 7), ("H", 0, 0.3, 2), ("H", 0, 1.0, 2), ("Fe", 1, -2.3, 4), ("Co", 0, 1.7, 2)],
+)
+def test_a_moment_is_rounded_to_what_the_electrons_allow(
+    symbols: str, charge: int, moment: float, multiplicity: int
+) -> None:
+    """By trying all: the multiplicity of the right parity whose number of unpaired electrons is nearest."""
+    atoms = Atoms(symbols, positions=np.arange(3.0 * len(Atoms(symbols))).reshape(-1, 3))
+    n_electrons = int(atoms.numbers.sum()) - charge
+    possible = [number for number in range(20) if (number - n_electrons) % 2 == 0]
+    assert multiplicity == 1 + min(possible, key=lambda number: abs(number - abs(moment)))
+    assert round_multiplicity(atoms, charge=charge, moment=moment) == multiplicity
