@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from workflows.flows import FLOWS
+from workflows.run_directory import find_differences
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -19,6 +21,17 @@ def test_a_configuration_can_be_planned(path: Path) -> None:
     entry = next((entry for entry in FLOWS.values() if path.stem.startswith(entry.name)), FLOWS["potassium-diffusion"])
     config = entry.resolve(path).config
     assert entry.load().plan(config, cores=1).core_hours > 0
+
+
+@pytest.mark.parametrize("path", sorted((EXAMPLES / "results").glob("tfsi-*.json")), ids=lambda path: path.stem)
+def test_stored_results_are_those_of_their_configuration_and_of_the_page(path: Path) -> None:
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    config = FLOWS["tfsi-adsorption"].resolve(EXAMPLES / f"{path.stem}.yaml").config.model_dump(mode="json")
+    assert find_differences(stored["config"], config) == {}
+    page = (EXAMPLES.parent / "docs" / "tfsi-adsorption.md").read_text(encoding="utf-8")
+    for reaction in stored["observables"]["reactions"].values():
+        energy = reaction["energy"]
+        assert f"{energy['value']:.2f} ± {energy['uncertainty']:.2f}".replace("-", "−") in page
 
 
 def run_from_python(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
