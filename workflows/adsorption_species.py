@@ -10,6 +10,7 @@ from ase.build import bulk
 from ase.data import atomic_numbers, reference_states
 from numpy.typing import NDArray
 
+from analysis.adsorbed_state import NON_METALS
 from structures.adsorption_sites import find_sites
 from structures.box import orient_along_axes
 from structures.cluster_sites import find_cluster_sites
@@ -290,7 +291,8 @@ def build_all_poses(name: str, *, config: TfsiAdsorptionConfig, species: Mapping
 def build_adsorbed(name: str, atoms: Atoms, *, config: TfsiAdsorptionConfig, species: Mapping[str, Species]) -> Species:
     """An adsorbate on its substrate as a species: charges add up, spins couple to the lowest, unless the user says.
 
-    On a slab, which gives and takes electrons, the moment is free; it starts from those of both parts, parallel.
+    On a slab, which gives and takes electrons, the moment is free. It starts from those of both parts, parallel; on a
+    slab with metals but without moments, which quenches the spin of most adsorbates, from none.
     """
     guest, host = (species[part] for part in list_pairs(config)[name])
     section = config.species.get(name)
@@ -303,8 +305,10 @@ def build_adsorbed(name: str, atoms: Atoms, *, config: TfsiAdsorptionConfig, spe
     adsorbed = Species(name, bare, charge=charge, source=f"{guest.name} on {host.name}")
     asked = None if section is None else section.multiplicity
     if bare.pbc.any():
-        parallel = np.concatenate([host.atoms.get_initial_magnetic_moments(), spread(guest)])
-        if parallel.any():
+        of_host = host.atoms.get_initial_magnetic_moments()
+        parallel = np.concatenate([of_host, spread(guest)])
+        is_quenching = not of_host.any() and bool(set(host.atoms.symbols) - NON_METALS)
+        if parallel.any() and not is_quenching:
             bare.set_initial_magnetic_moments(parallel)
         return replace(adsorbed, multiplicity=host.multiplicity if asked is None else asked)
     lowest = abs(guest.multiplicity - host.multiplicity) + 1

@@ -160,8 +160,11 @@ def test_slabs_of_magnetic_metals_and_radicals_on_slabs_start_from_moments() -> 
     assert "starts from" in species["Fe(110)"].source
     calm = build(adsorbate="CO", substrate="Fe(110)", substrates={"Fe(110)": {**iron["Fe(110)"], "moments_uB": {}}})
     assert not calm["CO@Fe(110)"].atoms.get_initial_magnetic_moments().any()
-    radical = build(reactions=["Cu(111) + F -> F@Cu(111)"], substrates=SMALL_COPPER)
-    assert not radical["Cu(111)"].atoms.get_initial_magnetic_moments().any()
-    assert radical["F@Cu(111)"].atoms.get_initial_magnetic_moments()[-1] == 1.0
+    quenched = build(reactions=["Cu(111) + F -> F@Cu(111)"], substrates=SMALL_COPPER)
+    assert not quenched["F@Cu(111)"].atoms.get_initial_magnetic_moments().any()
+    sheet = {"graphene": {"repeats": [3, 3]}}
+    radical = build(reactions=["graphene + F -> F@graphene"], substrates=sheet)
+    assert not radical["graphene"].atoms.get_initial_magnetic_moments().any()
+    assert radical["F@graphene"].atoms.get_initial_magnetic_moments()[-1] == 1.0
     with pytest.raises(InputError, match="moments_uB names Co"):
         build(adsorbate="CO", substrate="Fe(110)", substrates={"Fe(110)": {**iron["Fe(110)"], "moments_uB": {"Co": 1}}})
