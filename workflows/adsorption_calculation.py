@@ -8,7 +8,7 @@ from structures.species import Species
 from workflows.calculators.electronic import build_electronic_spec
 from workflows.calculators.telling_settings import keep_telling_settings
 from workflows.configuration.tfsi_adsorption import ElectronicCalculatorSection, TfsiAdsorptionConfig
-from workflows.engines.electronic_process import HAS_RANKS
+from workflows.engines.electronic_process import share_cores
 from workflows.flow_run import FlowRun
 from workflows.jobs.calculation import Calculation
 
@@ -25,9 +25,7 @@ class AdsorptionRun(FlowRun[TfsiAdsorptionConfig]):
     def layout(self) -> dict[str, Any]:
         """As of every run; a code without ranks takes threads in their place."""
         layout = super().layout
-        if self.calculator.name in HAS_RANKS:
-            return layout
-        return layout | {"ranks": 1, "threads": layout["ranks"] * layout["threads"]}
+        return layout | share_cores(self.calculator.name, ranks=layout["ranks"], threads=layout["threads"])
 
     def take(self, section: ElectronicCalculatorSection | None) -> "AdsorptionRun":
         """The run with another calculator, or as it is."""

@@ -138,7 +138,8 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     species = build_all_species(config)
     steps = list_all_steps(config, settings=settings, species=species)
     surfaces = _plan_surfaces(config, settings=settings, species=species)
-    energies = list_energies([*steps, *(one.steps for one in surfaces)])
+    of_reactions = list_energies(steps)
+    energies = of_reactions | list_energies(one.steps for one in surfaces)
     elements = sorted({symbol for one in species.values() for symbol in one.atoms.symbols})
     for changes in {str(one.changes): one.changes for one in energies.values()}.values():
         check_elements_and_basis(replace(spec, overrides=settings | dict(changes)), elements=elements)
@@ -157,7 +158,7 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     if config.geometry.relax:
         moving = find_moving_settings(config, settings=settings)
         per_step = _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP
-        relaxed = _list_relaxed(list_energies(steps), config=config)
+        relaxed = _list_relaxed(of_reactions, config=config)
         seconds += per_step * sum(_estimate_s(one, settings=moving) for one in relaxed)
     unchecked = dict.fromkeys(name for group in steps for step in group if step.counts for name in step.unchecked)
     return AdsorptionPlan(

@@ -228,13 +228,13 @@ def compute_fully(
 ) -> list[TriedPose]:
     """Energies that count, of poses as they are; those that a relaxation by the same method gave are kept."""
     geometry = run.config.geometry
-    find_cell, changes = find_pose_method(run, name, species=species)
     is_slab = species[list_pairs(run.config)[name][1]].atoms.pbc.any()
     has_cell = find_method(run.config.calculator.name).is_periodic
     if geometry.relax and geometry.calculator is None and (is_slab or not has_cell):
         return tried
     analyses = find_analyses(run.config)
     if is_slab:
+        find_cell, changes = find_pose_method(run, name, species=species)
         analyses = (*SLAB_ANALYSES, *analyses)
     else:
         cell, changes = Cell(find_box(run.config, species=framed, settings=run.settings)), {}

@@ -32,7 +32,7 @@ from workflows.calculators.wording import IN_ONE_FILE_COMMANDS
 from workflows.calculators.written_settings import WrittenSettings
 from workflows.cli.one_file_task import Task
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
-from workflows.engines.electronic_process import HAS_RANKS, build_command
+from workflows.engines.electronic_process import build_command, share_cores
 from workflows.engines.written_inputs import find_boundary
 from workflows.jobs.calculation import Calculation
 
@@ -147,8 +147,7 @@ def build_plan(task: Task, *, vacuum_A: float, settings: Mapping[str, Any], salt
             f"boundaries. Use {wording.set('mode', 'fd')} or {wording.set('mode', 'lcao')}; it is relaxed in plane "
             "waves by itself."
         )
-    ranks = task.electrons.ranks
-    layout = {"ranks": ranks, "threads": 1} if name in HAS_RANKS else {"ranks": 1, "threads": ranks}
+    layout = share_cores(name, ranks=task.electrons.ranks)
     build_command(name, directory=Path(), ranks=layout["ranks"])  # refuses ranks that it cannot start
     section = {"name": name, "protocol": task.electrons.protocol, "overrides": dict(task.overrides)}
     plan = Plan(

@@ -45,6 +45,11 @@ def check_ranks(code: str, *, ranks: int) -> None:
         )
 
 
+def share_cores(code: str, *, ranks: int, threads: int = 1) -> dict[str, int]:
+    """Ranks and threads of a calculation; a code without ranks takes threads in their place."""
+    return {"ranks": ranks, "threads": threads} if code in HAS_RANKS else {"ranks": 1, "threads": ranks * threads}
+
+
 def run_electronic_code(code: str, *, directory: Path, ranks: int = 1) -> Answer:
     """Run a request to its end.
 
