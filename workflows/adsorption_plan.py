@@ -37,7 +37,7 @@ from workflows.calculators.electronic import (
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.engines.electronic_process import check_ranks
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.local import build_executor, count_usable_cores
+from workflows.jobs.local import count_usable_cores
 from workflows.plan import show_duration
 from workflows.preflight import check_resources
 
@@ -306,7 +306,8 @@ def _check_resources(config: TfsiAdsorptionConfig, *, energies: Mapping[str, Wan
     largest = max((one.species for one in energies.values()), key=lambda one: (len(one.atoms), one.atoms.cell.volume))
     check_resources(
         [Calculation("electronic_energy", structure=largest.atoms, ranks=resources.ranks, threads=resources.threads)],
-        executor=build_executor(cores=cores or resources.cores, memory_GB=resources.memory_GB),
+        resources=resources,
+        cores=cores,
     )
 
 

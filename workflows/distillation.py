@@ -17,6 +17,7 @@ from workflows.calculators.wording import AS_TEACHER
 from workflows.configuration.potential_distillation import PotentialDistillationConfig
 from workflows.drive import run_calculations
 from workflows.jobs.calculation import Calculation
+from workflows.jobs.executor import Executor
 from workflows.jobs.local import LocalExecutor
 from workflows.jobs.store import Failed, Finished, Store
 from workflows.recipes.pod_files import PodHyperparameters
@@ -45,7 +46,7 @@ class Bench:
     """
 
     store: Store
-    executor: LocalExecutor = field(default_factory=LocalExecutor)
+    executor: Executor = field(default_factory=LocalExecutor)
     on_progress: Progress = lambda _: None
     salt: str = ""
 

@@ -11,26 +11,20 @@ from structures.errors import AlkaliflowError, CalculationError, ConvergenceErro
 from workflows.jobs.attempt import (
     SILENCE_LIMIT_S,
     Attempt,
-    claim_attempt,
     close_if_silent,
     derive_state,
     list_attempts,
 )
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.faults import edge
-from workflows.jobs.local import LocalExecutor, release
+from workflows.jobs.executor import Executor, Sighting, Task
+from workflows.jobs.local import LocalExecutor
 from workflows.jobs.process import describe_process
+from workflows.jobs.queues import QueueExecutor, QueueWatch
 from workflows.jobs.registry import find_recipe
 from workflows.jobs.store import STORAGE_TROUBLE, Failed, Finished, Store, explain_storage_trouble
 
 _POLL_S = 0.5
 _LOG_TAIL_LINES = 12
-
-_OTHERS_COMPUTE = (
-    "Other runs of yours hold the core slots of this machine; this one goes on when they give some back. The "
-    "environment variable ALKALIFLOW_SLOTS sets the folder of the slots: runs with different ones do not wait for each "
-    "other."
-)
 
 _ERRORS: dict[str, type[AlkaliflowError]] = {"ConvergenceError": ConvergenceError, "InputError": InputError}
 
@@ -50,11 +44,35 @@ class _Pursuit:
     judged: set[int] = field(default_factory=set)
 
 
+@dataclass
+class _Watcher:
+    """Where a driver looks for what became of an attempt, and how patient it is.
+
+    Attributes:
+        store: where the calculations are.
+        executor: what starts workers here.
+        retries: failures that may pass which a calculation is forgiven.
+        queue: of a scheduler that other drivers handed calculations to; looked at only if there are any.
+    """
+
+    store: Store
+    executor: Executor
+    retries: int
+    queue: QueueWatch = field(default_factory=QueueWatch)
+
+    def look(self, attempt: Attempt) -> Sighting:
+        """What became of an attempt."""
+        if not attempt.queue or isinstance(self.executor, QueueExecutor):
+            return self.executor.look(attempt)
+        self.queue.poll()
+        return self.queue.look(attempt)
+
+
 def run_calculations(
     calculations: Sequence[Calculation],
     *,
     store: Store,
-    executor: LocalExecutor | None = None,
+    executor: Executor | None = None,
     on_progress: Progress = lambda _: None,
     retries: int = 2,
 ) -> list[Finished]:
@@ -80,7 +98,7 @@ def settle_calculations(
     calculations: Sequence[Calculation],
     *,
     store: Store,
-    executor: LocalExecutor | None = None,
+    executor: Executor | None = None,
     on_progress: Progress = lambda _: None,
     retries: int = 2,
 ) -> list[Finished | Failed]:
@@ -101,6 +119,7 @@ def settle_calculations(
         KeyboardInterrupt: after the workers were stopped; what they committed stays.
     """
     executor = executor if executor is not None else LocalExecutor()
+    watcher = _Watcher(store=store, executor=executor, retries=retries)
     keys = [store.create(calculation) for calculation in calculations]
     pursuits: dict[str, _Pursuit] = {}
     for key, calculation in zip(keys, calculations, strict=True):
@@ -111,9 +130,8 @@ def settle_calculations(
         _report(pursuit, "new" if result is None else "reused", on_progress)
     try:
         while waiting := [pursuit for pursuit in pursuits.values() if pursuit.outcome is None]:
-            executor.reap()
-            for pursuit in waiting:
-                _advance(pursuit, store, executor, on_progress, retries)
+            executor.poll()
+            _start([pursuit for pursuit in waiting if _advance(pursuit, watcher, on_progress)], executor, on_progress)
             _wait_for_change([pursuit.job for pursuit in waiting if pursuit.outcome is None])
     except BaseException as error:
         executor.stop()
@@ -124,31 +142,55 @@ def settle_calculations(
     return [outcome for key in keys if (outcome := pursuits[key].outcome) is not None]
 
 
-def _advance(pursuit: _Pursuit, store: Store, executor: LocalExecutor, on_progress: Progress, retries: int) -> None:
+def _advance(pursuit: _Pursuit, watcher: _Watcher, on_progress: Progress) -> bool:
+    """Take note of what happened to a calculation; returns whether it needs an attempt now."""
     state = derive_state(pursuit.job)
     if state == "done":
-        pursuit.outcome = store.result(pursuit.key)
+        pursuit.outcome = watcher.store.result(pursuit.key)
         _report(pursuit, "done" if pursuit.outcome is not None else "damaged", on_progress)
-    elif state == "running":
+        return False
+    if state == "running":
         _report(pursuit, state, on_progress)
-    elif state == "unknown":
-        _report(pursuit, state, on_progress, reason=_explain_unknown(pursuit, store))
+        return False
+    if state in ("submitted", "queued"):
+        return _wait_for_worker(pursuit, state, watcher, on_progress)
+    if state in ("unknown", "silent"):
+        return _wait_for_sign(pursuit, state, watcher, on_progress)
+    if state == "abandoned":
+        list_attempts(pursuit.job)[-1].revoke()
+        return False
+    return state not in ("lost", "failed", "crashed") or _is_forgiven(pursuit, watcher)
+
+
+def _wait_for_worker(pursuit: _Pursuit, state: str, watcher: _Watcher, on_progress: Progress) -> bool:
+    """An attempt without a worker: wait, or close it if none will come."""
+    attempt = list_attempts(pursuit.job)[-1]
+    sighting = watcher.look(attempt)
+    if sighting.state != "gone":
+        if state == "queued":
+            _report(pursuit, state, on_progress, reason=sighting.reason)
+        return False
+    if attempt.revoke():
+        _count_failure(pursuit, sighting.reason, attempt, watcher)
+    return False
+
+
+def _wait_for_sign(pursuit: _Pursuit, state: str, watcher: _Watcher, on_progress: Progress) -> bool:
+    """An attempt whose worker cannot be seen from here: wait, or close it if it is known, or bound, to be gone."""
+    attempt = list_attempts(pursuit.job)[-1]
+    sighting = watcher.look(attempt) if attempt.queue else None
+    if sighting is not None and sighting.state == "gone" and sighting.is_certain:
+        attempt.end("lost", reason=sighting.reason, passing=True)
     elif state == "silent":
         close_if_silent(pursuit.job)
-    elif state == "submitted":
-        attempt = list_attempts(pursuit.job)[-1]
-        submitted_here = attempt.submission().get("submitter") == describe_process()
-        if submitted_here and not executor.has_worker(pursuit.job) and attempt.revoke():
-            _count_failure(pursuit, "the worker ended before it started", retries, attempt, store)
-    elif state == "abandoned":
-        list_attempts(pursuit.job)[-1].revoke()
-    elif state in ("lost", "failed", "crashed") and not _is_forgiven(pursuit, store, retries):
-        return
+    elif sighting is not None and sighting.state == "running":
+        _report(pursuit, "running", on_progress)
     else:
-        _submit(pursuit, executor, on_progress)
+        _report(pursuit, state, on_progress, reason=_explain_unknown(pursuit, watcher.store))
+    return False
 
 
-def _is_forgiven(pursuit: _Pursuit, store: Store, retries: int) -> bool:
+def _is_forgiven(pursuit: _Pursuit, watcher: _Watcher) -> bool:
     """Whether the attempt that ended badly gets a successor."""
     attempt = list_attempts(pursuit.job)[-1]
     if attempt.number in pursuit.judged:
@@ -158,19 +200,31 @@ def _is_forgiven(pursuit: _Pursuit, store: Store, retries: int) -> bool:
     if attempt.submission().get("submitter") != describe_process():
         return True
     if ended is None or ended["status"] in ("done", "lost"):
-        return _count_failure(pursuit, "the worker vanished (killed, or out of memory)", retries, attempt, store)
+        return _count_failure(pursuit, _explain_loss(attempt, watcher), attempt, watcher)
     if not ended["passing"]:
         pursuit.outcome = Failed(pursuit.key, "CalculationError", ended["reason"], attempt.directory)
         return False
-    return _count_failure(pursuit, str(ended["reason"]), retries, attempt, store)
+    return _count_failure(pursuit, str(ended["reason"]), attempt, watcher)
 
 
-def _count_failure(pursuit: _Pursuit, reason: str, retries: int, attempt: Attempt, store: Store) -> bool:
-    chain = store.chain(pursuit.calculation)
+def _explain_loss(attempt: Attempt, watcher: _Watcher) -> str:
+    """Why a worker is gone: by its files, by the scheduler, or unknown."""
+    ended = attempt.ended()
+    if ended is not None and ended["status"] == "lost" and ended["reason"]:
+        return str(ended["reason"])
+    sighting = watcher.look(attempt) if attempt.queue else None
+    if sighting is not None and sighting.state == "gone" and sighting.is_certain:
+        attempt.end("lost", reason=sighting.reason, passing=True)
+        return sighting.reason
+    return "the worker vanished (killed, or out of memory)"
+
+
+def _count_failure(pursuit: _Pursuit, reason: str, attempt: Attempt, watcher: _Watcher) -> bool:
+    chain = watcher.store.chain(pursuit.calculation)
     segments = len(list((chain.directory / "segments").glob("*"))) if chain is not None else 0
     pursuit.failures = 1 if segments > pursuit.seen_segments else pursuit.failures + 1
     pursuit.seen_segments = max(segments, pursuit.seen_segments)
-    if pursuit.failures <= retries:
+    if pursuit.failures <= watcher.retries:
         return True
     tail = read_log_tail(attempt.directory)
     reason = f"{reason}; {pursuit.failures} attempts without headway" + (
@@ -180,22 +234,27 @@ def _count_failure(pursuit: _Pursuit, reason: str, retries: int, attempt: Attemp
     return False
 
 
-def _submit(pursuit: _Pursuit, executor: LocalExecutor, on_progress: Progress) -> None:
-    calculation = pursuit.calculation
-    memory_MB = find_recipe(calculation.recipe).memory_MB(calculation)
-    count = executor.count_slots(cores=calculation.ranks * calculation.threads, memory_MB=memory_MB)
-    slots = executor.acquire(count)
-    if slots is None:
-        hint = "" if executor.children else _OTHERS_COMPUTE
-        _report(pursuit, "waiting", on_progress, reason="for free cores and memory", hint=hint)
-        return
-    try:
-        attempt = claim_attempt(pursuit.job, target="local")
-        if attempt is not None:
-            edge("attempt-claimed")
-            executor.submit(pursuit.job, attempt, slots=slots, threads=calculation.threads)
-    finally:
-        release(slots)  # the worker has its own hold on them
+def _start(ready: Sequence[_Pursuit], executor: Executor, on_progress: Progress) -> None:
+    """Have workers started for calculations that need one."""
+    tasks = [
+        Task(
+            job=pursuit.job,
+            recipe=pursuit.calculation.recipe,
+            label=pursuit.calculation.label or pursuit.calculation.recipe,
+            ranks=pursuit.calculation.ranks,
+            threads=pursuit.calculation.threads,
+            memory_MB=find_recipe(pursuit.calculation.recipe).memory_MB(pursuit.calculation),
+        )
+        for pursuit in ready
+    ]
+    delays = executor.start(tasks) if tasks else {}
+    for pursuit in ready:
+        delay = delays.get(pursuit.job)
+        if delay is None:
+            continue
+        if delay.is_final:
+            pursuit.outcome = Failed(pursuit.key, "CalculationError", delay.reason, pursuit.job)
+        _report(pursuit, "failed" if delay.is_final else "waiting", on_progress, reason=delay.reason, hint=delay.hint)
 
 
 def _explain_unknown(pursuit: _Pursuit, store: Store) -> str:

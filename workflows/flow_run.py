@@ -11,9 +11,10 @@ from structures.errors import InputError
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.sections import ResourcesSection
 from workflows.drive import run_calculations, settle_calculations
+from workflows.execution import choose_executor
 from workflows.jobs.calculation import Calculation
+from workflows.jobs.executor import Executor
 from workflows.jobs.key import compute_key
-from workflows.jobs.local import LocalExecutor, build_executor
 from workflows.jobs.store import Failed, Finished, Store
 from workflows.progress import report
 
@@ -69,7 +70,7 @@ class FlowRun(Generic[Config]):
         """Bring calculations to their results, and show how they get on."""
         if self.is_reading:
             return [self.finished(compute_key(calculation)) for calculation in calculations]
-        return run_calculations(calculations, store=self.store, executor=self.build_executor(), on_progress=report)
+        return run_calculations(calculations, store=self.store, executor=self.choose_executor(), on_progress=report)
 
     def try_each(self, calculations: list[Calculation]) -> list[Finished | Failed]:
         """As `compute`, where a failure is an answer too."""
@@ -77,12 +78,11 @@ class FlowRun(Generic[Config]):
             outcomes = [self.store.result(compute_key(calculation)) for calculation in calculations]
             pairs = zip(calculations, outcomes, strict=True)
             return [one if one is not None else self.finished(compute_key(of)) for of, one in pairs]
-        return settle_calculations(calculations, store=self.store, executor=self.build_executor(), on_progress=report)
+        return settle_calculations(calculations, store=self.store, executor=self.choose_executor(), on_progress=report)
 
-    def build_executor(self) -> LocalExecutor:
-        """What starts workers within the cores and the memory of the run."""
-        resources = self.config.resources
-        return build_executor(cores=self.cores or resources.cores, memory_GB=resources.memory_GB)
+    def choose_executor(self) -> Executor:
+        """What starts workers: this machine, within the cores and the memory of the run, or a cluster."""
+        return choose_executor(self.config.resources, store=self.store.root, cores=self.cores)
 
     def finished(self, key: str) -> Finished:
         """A calculation's result.

@@ -21,7 +21,7 @@ from workflows.calculators.spec import CalculatorSpec
 from workflows.calculators.wording import IN_FLOWS
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.local import build_executor, count_usable_cores
+from workflows.jobs.local import count_usable_cores
 from workflows.jobs.store import Store
 from workflows.known_limits import describe_lattice, find_known_limits
 from workflows.plan import Plan
@@ -116,7 +116,8 @@ def check_run(
     recipes = ("gap_scan", "relaxation", "molecular_dynamics")
     check_resources(
         [Calculation(recipe, structure=largest, **layout) for recipe in recipes],
-        executor=build_executor(cores=cores or resources.cores, memory_GB=resources.memory_GB),
+        resources=resources,
+        cores=cores,
     )
     fixed = np.isin(largest.arrays["region"], find_fixed_regions(config))
     check_temperatures(config.dynamics, n_mobile=int((~fixed).sum()))

@@ -32,8 +32,9 @@ from workflows.distillation_rounds import (
     sample_with_student,
     sample_with_teacher,
 )
+from workflows.execution import choose_executor
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.local import build_executor, count_usable_cores
+from workflows.jobs.local import count_usable_cores
 from workflows.jobs.store import Store
 from workflows.plan import Plan
 from workflows.potential_card import DESCRIPTOR_REFERENCE, NOT_VERIFIED, TEACHERS, format_card
@@ -100,7 +101,7 @@ flow = potential_distillation
 
 def open_bench(config: PotentialDistillationConfig, *, store: str, cores: int | None = None, salt: str = "") -> Bench:
     """Store and workers of a run."""
-    executor = build_executor(cores=cores or config.resources.cores, memory_GB=config.resources.memory_GB)
+    executor = choose_executor(config.resources, store=Path(store).absolute(), cores=cores)
     return Bench(store=Store(Path(store)), executor=executor, on_progress=report, salt=salt)
 
 
@@ -124,7 +125,8 @@ def plan(config: PotentialDistillationConfig, *, cores: int | None = None) -> Pl
     taught = [c for number in range(1, rounds + 1) for c in plan_teacher_sampling(config, number=number)]
     check_resources(
         [*taught, Calculation("label_frames"), Calculation("potential_fit")],
-        executor=build_executor(cores=cores or config.resources.cores, memory_GB=config.resources.memory_GB),
+        resources=config.resources,
+        cores=cores,
     )
     evaluations = [
         len(c.structure or ())

@@ -12,10 +12,10 @@ from structures.errors import ConvergenceError, InputError
 from workflows.calculators.lammps_potential import BlobPath
 from workflows.calculators.registry import build_ase_calculator, build_lammps_potential, get_capabilities
 from workflows.calculators.spec import CalculatorSpec
-from workflows.configuration.sections import DynamicsSection
+from workflows.configuration.sections import DynamicsSection, ResourcesSection
 from workflows.engines.lammps_evaluation import evaluate_structures
+from workflows.execution import choose_executor
 from workflows.jobs.calculation import Calculation
-from workflows.jobs.local import LocalExecutor
 from workflows.jobs.registry import find_recipe
 
 # A run looks at its temperature thousands of times; beyond five standard deviations it finds it once in a million.
@@ -24,15 +24,23 @@ _TEMPERATURE_SIGMAS = 5.0
 _TIMESTEP_FS_OF_UNIT_MASS = 1.0
 
 
-def check_resources(calculations: Iterable[Calculation], *, executor: LocalExecutor) -> None:
-    """Check that each calculation finds the cores and the memory that it needs.
+def check_resources(
+    calculations: Iterable[Calculation], *, resources: ResourcesSection, cores: int | None = None
+) -> None:
+    """Check that each calculation finds the cores and the memory that it needs, where it is to run.
+
+    Args:
+        calculations: of the run, or the largest of each kind.
+        resources: as configured.
+        cores: that may be busy at a time on this machine, if not as configured.
 
     Raises:
         InputError: if one could never run here.
     """
+    executor = choose_executor(resources, store=Path(), cores=cores)  # to ask, not to start anything
     needs = [(find_recipe(c.recipe).memory_MB(c), c.ranks * c.threads) for c in calculations]
-    for memory_MB, cores in sorted(needs, reverse=True):  # the largest first: its message is enough for all
-        executor.count_slots(cores=cores, memory_MB=memory_MB)
+    for memory_MB, needed in sorted(needs, reverse=True):  # the largest first: its message is enough for all
+        executor.check(cores=needed, memory_MB=memory_MB)
 
 
 def check_calculator_starts(

@@ -281,7 +281,13 @@ class GuardSection(ConfigModel):
 
 
 class ResourcesSection(ConfigModel):
-    """What the run may use of this machine."""
+    """Where the calculations run, and what they may use."""
+
+    executor: str = Field(
+        default="local",
+        pattern=r"^(local|slurm(:[A-Za-z0-9_.@+-]+)?)$",
+        description="local: this machine; slurm, or slurm:NAME of a cluster that is described in clusters.yaml",
+    )
 
     cores: int | None = Field(default=None, gt=0, description="cores that may be busy at a time; null: all")
     ranks: int = Field(default=1, gt=0, description="MPI ranks of one calculation")

@@ -30,8 +30,13 @@ class Attempt:
     directory: Path
 
     def submission(self) -> Mapping[str, Any]:
-        """Token, target and submitter."""
+        """Token, target and submitter; for a queue, the bundle it travels in and its place there."""
         return read_json(self.directory / "submission.json") or {}
+
+    @property
+    def queue(self) -> str:
+        """Name of the cluster whose queue it was handed to; empty if this is no business of a queue."""
+        return str(self.submission().get("target", "")).partition(":")[2]
 
     def started(self) -> Mapping[str, Any] | None:
         """The worker that has it, or a note that it was revoked; None if no worker has started, {} if damaged."""
@@ -120,8 +125,14 @@ def count_executions(job: Path) -> int:
     return sum(1 for attempt in list_attempts(job) if attempt.started() is not None and not attempt.is_revoked())
 
 
-def claim_attempt(job: Path, *, target: str) -> Attempt | None:
-    """Claim the next attempt, its submission already written; None if another process claimed it first."""
+def claim_attempt(job: Path, *, target: str, details: Mapping[str, Any] | None = None) -> Attempt | None:
+    """Claim the next attempt, its submission already written; None if another process claimed it first.
+
+    Args:
+        job: directory of the calculation.
+        target: where it goes: `local`, `by hand`, or `slurm:CLUSTER`.
+        details: what else the submission says.
+    """
     attempts = list_attempts(job)
     number = attempts[-1].number + 1 if attempts else 0
     (job / "attempts").mkdir(exist_ok=True)
@@ -129,6 +140,7 @@ def claim_attempt(job: Path, *, target: str) -> Attempt | None:
     aside.mkdir(mode=0o700)
     try:
         submission = {"token": uuid.uuid4().hex, "target": target, "submitter": describe_process()}
+        submission |= details or {}
         write_json(aside / "submission.json", submission)
         directory = job / "attempts" / f"{number:03d}"
         return Attempt(number, directory) if publish_directory(aside, directory) else None
@@ -140,7 +152,8 @@ def derive_state(job: Path) -> str:
     """State of a calculation from the files that exist.
 
     Returns:
-        One of `new`, `submitted` (no worker has started), `abandoned` (its submitter died before a worker started),
+        One of `new`, `submitted` (no worker has started), `queued` (the same, and a scheduler has it, whether or not
+        its submitter lives), `abandoned` (its submitter died before a worker started),
         `running`, `unknown` (on another host or in another container, where it cannot be seen), `silent` (the same,
         without a sign of life for `SILENCE_LIMIT_S`), `lost`, `stopped`, `failed`, `crashed`, `done` (a result is
         there; whether it is sound is for the store to say).
@@ -165,6 +178,8 @@ def derive_state(job: Path) -> str:
 
 def _derive_submitted(attempt: Attempt) -> str:
     """State of an attempt without a worker; closing it too early costs nothing, as the worker then finds it closed."""
+    if attempt.queue:
+        return "queued"
     submission = attempt.submission()
     alive = is_alive(submission.get("submitter"))
     if alive:
@@ -186,7 +201,7 @@ def revoke_newest(job: Path) -> bool:
         Whether it is closed now; if not, its process is seen to live.
     """
     state = derive_state(job)
-    if state not in ("submitted", "abandoned", "unknown", "silent"):
+    if state not in ("submitted", "queued", "abandoned", "unknown", "silent"):
         return state != "running"
     attempt = list_attempts(job)[-1]
     if attempt.started() is None:

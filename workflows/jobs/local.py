@@ -10,15 +10,23 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from structures.errors import InputError
-from workflows.jobs.attempt import Attempt
+from workflows.jobs.attempt import Attempt, claim_attempt
+from workflows.jobs.executor import LOCAL, Delay, Sighting, Task
 from workflows.jobs.faults import edge
+from workflows.jobs.process import describe_process
 
+OTHERS_COMPUTE = (
+    "Other runs of yours hold the core slots of this machine; this one goes on when they give some back. The "
+    "environment variable ALKALIFLOW_SLOTS sets the folder of the slots: runs with different ones do not wait for each "
+    "other."
+)
 _BYTES_PER_MB = 1e6
 _MB_PER_GB = 1e3
 
@@ -66,6 +74,14 @@ class LocalExecutor:
             raise InputError(message)
         self.children: list[tuple[Path, subprocess.Popen[bytes]]] = []
 
+    def check(self, *, cores: int, memory_MB: float) -> None:
+        """Check that a calculation fits into this machine and the limits.
+
+        Raises:
+            InputError: if it could never run here.
+        """
+        self.count_slots(cores=cores, memory_MB=memory_MB)
+
     def count_slots(self, *, cores: int, memory_MB: float) -> int:
         """Slots that a calculation takes.
 
@@ -111,6 +127,32 @@ class LocalExecutor:
         release(held)
         return None
 
+    def start(self, tasks: Sequence[Task]) -> Mapping[Path, Delay]:
+        """Start workers for as many calculations as there are free slots for."""
+        delays: dict[Path, Delay] = {}
+        for task in tasks:
+            slots = self.acquire(self.count_slots(cores=task.cores, memory_MB=task.memory_MB))
+            if slots is None:
+                hint = "" if self.children or delays else OTHERS_COMPUTE
+                delays[task.job] = Delay("for free cores and memory", hint=hint)
+                continue
+            try:
+                attempt = claim_attempt(task.job, target=LOCAL)
+                if attempt is not None:
+                    edge("attempt-claimed")
+                    self.submit(task.job, attempt, slots=slots, threads=task.threads)
+            finally:
+                release(slots)  # the worker has its own hold on them
+        return delays
+
+    def look(self, attempt: Attempt) -> Sighting:
+        """Whether the worker of an attempt that was begun by this process is still on its way."""
+        if attempt.submission().get("submitter") != describe_process():
+            return Sighting("unseen")
+        if self.has_worker(attempt.directory.parents[1]):
+            return Sighting("waiting")
+        return Sighting("gone", "the worker ended before it started", is_certain=True)
+
     def submit(self, job: Path, attempt: Attempt, *, slots: list[int], threads: int = 1) -> None:
         """Start the worker of an attempt; it holds the slots, which the caller releases, until it ends in any way."""
         token = attempt.submission()["token"]
@@ -133,7 +175,7 @@ class LocalExecutor:
         self.children.append((job, child))
         edge("worker-spawned")
 
-    def reap(self) -> None:
+    def poll(self) -> None:
         """Take note of workers that ended."""
         self.children = [(job, child) for job, child in self.children if child.poll() is None]
 
