@@ -68,8 +68,15 @@ def examine(*, store: Path, quick: bool = False) -> list[Finding]:
         *_programs(quick=quick),
         *_machine(store),
         Finding("Schedulers", "local", "ok", "this machine"),
-        Finding("Schedulers", "slurm", "absent", "not supported yet"),
+        _slurm(),
     ]
+
+
+def _slurm() -> Finding:
+    """Whether jobs can be handed in from here."""
+    if shutil.which("sbatch") is None:
+        return Finding("Schedulers", "slurm", "absent", "sbatch is not in PATH; only for --executor slurm")
+    return Finding("Schedulers", "slurm", "ok", "sbatch found; try a job: alkaliflow doctor --cluster default")
 
 
 def _version_of(package: str) -> str | None:

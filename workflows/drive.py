@@ -2,6 +2,7 @@
 
 import multiprocessing.connection
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from workflows.jobs.store import STORAGE_TROUBLE, Failed, Finished, Store, expla
 
 _POLL_S = 0.5
 _LOG_TAIL_LINES = 12
+# So long a scheduler is given to say what ended a job whose worker is seen to be dead.
+_EXPLANATION_S = 15.0
 
 _ERRORS: dict[str, type[AlkaliflowError]] = {"ConvergenceError": ConvergenceError, "InputError": InputError}
 
@@ -42,6 +45,7 @@ class _Pursuit:
     seen_segments: int = 0
     outcome: Finished | Failed | None = None
     judged: set[int] = field(default_factory=set)
+    lost_since_s: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -195,6 +199,8 @@ def _is_forgiven(pursuit: _Pursuit, watcher: _Watcher) -> bool:
     attempt = list_attempts(pursuit.job)[-1]
     if attempt.number in pursuit.judged:
         return True
+    if _may_be_explained(pursuit, attempt, watcher):
+        return False
     pursuit.judged.add(attempt.number)
     ended = attempt.ended()
     if attempt.submission().get("submitter") != describe_process():
@@ -205,6 +211,15 @@ def _is_forgiven(pursuit: _Pursuit, watcher: _Watcher) -> bool:
         pursuit.outcome = Failed(pursuit.key, "CalculationError", ended["reason"], attempt.directory)
         return False
     return _count_failure(pursuit, str(ended["reason"]), attempt, watcher)
+
+
+def _may_be_explained(pursuit: _Pursuit, attempt: Attempt, watcher: _Watcher) -> bool:
+    """Whether a scheduler, which sees a worker's death later than we, is still to say why."""
+    if not attempt.queue or attempt.ended() is not None:
+        return False
+    since_s = pursuit.lost_since_s.setdefault(attempt.number, time.monotonic())
+    sighting = watcher.look(attempt)
+    return not sighting.is_certain and time.monotonic() - since_s < _EXPLANATION_S
 
 
 def _explain_loss(attempt: Attempt, watcher: _Watcher) -> str:

@@ -133,6 +133,5 @@ def find_profile(name: str | None) -> tuple[str, ClusterProfile]:
     if name == "default":
         return name, ClusterProfile()
     places = " or ".join(str(path) for path in list_profile_files())
-    raise InputError(
-        f"There is no cluster {name!r}, needs one of {', '.join(profiles) or 'none yet'}. Describe it in {places}."
-    )
+    known = f"one of {', '.join(profiles)}" if profiles else "one that is described"
+    raise InputError(f"There is no cluster {name!r}, needs {known}. Describe it in {places}.")

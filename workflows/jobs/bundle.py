@@ -6,6 +6,7 @@ a process of its own, so that one that crashes takes no other with it.
 
 import argparse
 import os
+import re
 import shlex
 import signal
 import sys
@@ -28,6 +29,7 @@ SCRIPT = "job.sh"
 _MANIFEST = "manifest.json"
 _RECEIPT = "submitted.json"
 _SCHEMA_VERSION = 1
+_SCHEDULERS_WORDS = re.compile(r"^slurmstepd\S*: error: (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,16 @@ class Bundle:
         """The number of one of its entries."""
         number = self.number()
         return number if number is None or len(self.entries()) == 1 else f"{number}_{index}"
+
+
+    def read_last_words(self, index: int) -> str:
+        """What the scheduler's own processes last wrote into the log of an entry; empty if nothing."""
+        try:
+            text = (self.directory / f"{index}.log").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        said = _SCHEDULERS_WORDS.findall(text)
+        return str(said[-1]).strip(" *") if said else ""
 
 
 def new_token() -> str:

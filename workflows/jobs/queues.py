@@ -23,8 +23,7 @@ from workflows.jobs.process import is_alive
 from workflows.jobs.slurm import Entry, QueueFullError, RefusedError, SchedulerError, Slurm
 
 _MB_PER_GB = 1e3
-# A job that was handed in is given so long to turn up in the queue, and so many looks at it.
-_GRACE_S = 20.0
+# Looks at the queue in which a job is absent before it counts as gone.
 _GRACE_POLLS = 2
 _SLOWEST_POLL_S = 120.0
 # A controller is asked so seldom that it is busy with us for at most a tenth of its time.
@@ -44,10 +43,12 @@ class QueueWatch:
     Attributes:
         scheduler: whose queue.
         poll_s: seconds between two looks, at least.
+        grace_s: how long a job that was handed in may be absent from the queue before it counts as gone.
     """
 
     scheduler: Slurm = field(default_factory=Slurm)
     poll_s: float = 10.0
+    grace_s: float = 20.0
     entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     trouble: str = ""
     _polled_s: float = field(default=-1e9)
@@ -79,6 +80,8 @@ class QueueWatch:
             return Sighting("unseen", "its submission is damaged")
         index = int(attempt.submission().get("entry", 0))
         entry = self.entries.get((bundle.name, index))
+        if entry is not None and bundle.number() is None:
+            bundle.keep_number(entry.number.partition("_")[0])
         if self.trouble:
             return Sighting("unseen", f"{_UNANSWERED}: {self.trouble}")
         if entry is not None and entry.is_waiting:
@@ -99,13 +102,16 @@ class QueueWatch:
         number = bundle.number_of(index)
         if number is not None:
             try:
-                end = self.scheduler.explain_end(number, name=bundle.name)
+                record = self.scheduler.inspect(number, name=bundle.name)
             except SchedulerError as error:
                 return Sighting("unseen", f"{_UNANSWERED}: {error}")
-            if end is not None:
-                return Sighting("gone", end, is_certain=True)
+            if record is not None and record.end:
+                said = bundle.read_last_words(index)
+                return Sighting("gone", f"{record.end}: {said}" if said else record.end, is_certain=True)
+            if record is not None:
+                return Sighting("waiting", f"in the queue ({record.state.lower()})")
         since_s, first = self._absent.setdefault(attempt.directory, (time.monotonic(), self._polls))
-        if time.monotonic() - since_s < _GRACE_S or self._polls - first < _GRACE_POLLS:
+        if time.monotonic() - since_s < self.grace_s or self._polls - first < _GRACE_POLLS:
             return Sighting("unseen", "not in the queue, or not yet")
         return Sighting("gone", "the job is unknown to the scheduler")
 
@@ -146,8 +152,6 @@ class QueueExecutor:
     def start(self, tasks: Sequence[Task]) -> Mapping[Path, Delay]:
         """Hand calculations in, those that ask for the same as one array; as many as the queue may hold of ours."""
         delays: dict[Path, Delay] = {}
-        if self.watch.trouble:
-            return {task.job: Delay(f"{_UNANSWERED}: {self.watch.trouble}") for task in tasks}
         for request, group in self._group(tasks):
             entries = list(_cut(group, request.pack or 1))
             room = max(0, self.profile.max_in_queue - len(self.watch.entries))

