@@ -45,8 +45,8 @@ def find_headlines(observables: dict[str, Any]) -> dict[str, dict[str, Any]]:
     held_out = ((observables.get("card") or {}).get("errors") or {}).get("held_out") or ()
     overall: dict[str, Any] = next((entry for entry in held_out if entry.get("kind") == "all"), {})
     found |= {
-        f"{kind} error, held out": {"value": overall.get(f"{kind}_rmse_{unit}"), "unit": unit.replace("_per_", "/")}
-        for kind, unit in (("energy", "meV_per_atom"), ("force", "eV_per_A"))
+        "energy error, held out": {"value": overall.get("energy_rmse_meV_per_atom"), "unit": "meV/atom"},
+        "force error, held out": {"value": overall.get("force_rmse_eV_per_A"), "unit": "eV/Å"},
     }
     return {name: item for name, item in found.items() if isinstance(item, dict) and item.get("value") is not None}
 

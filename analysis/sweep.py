@@ -93,7 +93,8 @@ def build_sweep_results(
 def _describe_method(n_runs: int, *, flow: str, keys: str) -> str:
     return (
         f"{n_runs} runs of the flow {flow} were done, one for each combination of the values of {keys}; all other "
-        "settings were equal, and what several runs need was computed once. Each run's method is in its own report."
+        "settings were equal. What several runs need was computed once, so that runs with a trajectory in common are "
+        "not independent of each other. Each run's method is in its own report."
     )
 
 
@@ -122,8 +123,8 @@ def write_sentence(rows: Sequence[SweepRow], *, axes: Sequence[SweepAxis]) -> st
         parts.append(_describe_spread([row for row in done if name in row.quantities], name=name))
     n_red = sum(row.trust == _DO_NOT_USE for row in done)
     if n_red:
-        of = f"all {n_red}" if n_red == len(done) > 1 else str(n_red)
-        parts.append(f"“{_DO_NOT_USE}” is what the own report of {of} of them says.")
+        who = "1 says in its" if n_red == 1 else f"{'All ' if n_red == len(done) else ''}{n_red} say in their"
+        parts.append(f"{who} own report: {_DO_NOT_USE.lower()}.")
     return " ".join(parts)
 
 

@@ -34,11 +34,6 @@ class Axis:
     values: tuple[Any, ...]
     origin: str
 
-    @property
-    def is_numeric(self) -> bool:
-        """Whether all values are numbers."""
-        return all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.values)
-
 
 def find_axes(path: Path | None, *, options: Sequence[str] = ()) -> list[Axis]:
     """What a user's file and the options ask to be swept; nothing if they ask for one run.

@@ -1,5 +1,6 @@
 """The size of a sweep: the plans of its members summed, what several of them share counted once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -76,6 +77,16 @@ class SweepPlan:
         return sum(plan.core_hours for plan in self.plans.values()) - self.core_hours
 
     @property
+    def n_shared_trajectories(self) -> int:
+        """Dynamics that several members have in common, whole or in their beginning."""
+        counts = Counter(
+            identity
+            for plan in self.plans.values()
+            for identity in {piece.identity for piece in plan.pieces if piece.n_steps > 0}
+        )
+        return sum(count > 1 for count in counts.values())
+
+    @property
     def n_steps(self) -> int:
         """Time steps of all members; what they share counts once."""
         return sum(piece.n_steps for piece in self.new.values())
@@ -100,9 +111,12 @@ class SweepPlan:
 
     @property
     def warnings(self) -> list[str]:
-        """Each warning of the members once, with how many have it; see `group_alike`."""
+        """What members share of their samples, and each warning of them once; see `group_alike`."""
         told = [(name, text) for name, plan in self.plans.items() for text in plan.warnings]
-        return group_alike(told, n_runs=len(self.plans))
+        shared = self.n_shared_trajectories
+        belong = "1 trajectory belongs" if shared == 1 else f"{shared} trajectories belong"
+        own = [f"{belong} to several members, which are not independent of each other for that"]
+        return own * (shared > 0) + group_alike(told, n_runs=len(self.plans))
 
     def lines(self) -> list[str]:
         """What to print before anything starts."""

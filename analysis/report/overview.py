@@ -138,7 +138,7 @@ def _sweep_tables(sweep: dict[str, Any]) -> list[Table]:
         (
             str(row["member"]),
             *(str(row["values"].get(key, ABSENT)) for key in keys),
-            f"{row['status']}: {row['reason']}" if row["reason"] else str(row["status"]),
+            f"{row['status']}: {row['reason'].splitlines()[0]}" if row["reason"] else str(row["status"]),
             *(format_quantity(row["quantities"].get(name) or {}) for name in names),
             str(row["trust"] or ABSENT),
             str(len(row["warnings"])),

@@ -91,7 +91,7 @@ def _check_method(results: Results) -> list[TrustItem]:
 def _check_runs(rows: list[dict[str, Any]]) -> list[TrustItem]:
     """How the runs of a sweep ended, and what their own reports say of them."""
     items = [
-        TrustItem("amber", f"Run {row['member']}", f"{row['status']}: {row['reason'] or 'it was not finished'}")
+        TrustItem("amber", f"Run {row['member']}", f"{row['status']}: {_shorten(row['reason']) or 'not finished.'}")
         for row in rows
         if row["status"] != "completed"
     ]
@@ -102,6 +102,11 @@ def _check_runs(rows: list[dict[str, Any]]) -> list[TrustItem]:
             text = f"{len(members)} of {len(rows)} runs say so in their own reports: {shown}."
             items.append(TrustItem(level, WORDS[level], text))
     return items
+
+
+def _shorten(reason: str) -> str:
+    """The first line of a reason; the others are the last lines of a log."""
+    return reason.partition("\n")[0]
 
 
 def _check_series(series: dict[str, Any]) -> TrustItem:
