@@ -13,6 +13,9 @@ from workflows.cli.running import Manner
 from workflows.flows import find_flow
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from workflows.configuration.resolve import ResolvedConfig
     from workflows.sweep import Sweep
     from workflows.sweep_axes import Axis
 
@@ -47,11 +50,13 @@ def converge(
 
     axes = [parse_variation(text) for text in vary]
     entry = find_flow(FLOW)
-    members = {}
+    members: dict[str, tuple[str, ResolvedConfig[BaseModel]]] = {}
     for axis in axes:
         for value in axis.values:
             resolved = entry.resolve(config, preset=preset, sets=[*(sets or []), f"{axis.key}={value}"])
             name = name_run(axis.key, value=value)
+            if name in members and members[name][1].swept != {axis.key: value}:
+                raise InputError(f"--vary: {value} of {axis.key} has the directory {name}, as another value has.")
             members[name] = (name, replace(resolved, swept={axis.key: value}))
     launch(
         entry,
