@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.results import Provenance, Reference, Results, read_results, write_results
 from analysis.sweep import build_sweep_results, read_row
-from analysis.sweep_rows import COMPLETED, SweepAxis, SweepRow, write_table
+from analysis.sweep_rows import COMPLETED, TABLE_FILE, SweepAxis, SweepRow, write_table
 from structures.errors import InputError
 from workflows.jobs.durable import compute_sha256
 from workflows.published import is_published, note_published
@@ -16,6 +16,7 @@ from workflows.run_directory import REPORT_FILE, RESULTS_FILE, RunDirectory
 from workflows.sweep import Member, Sweep
 
 NOT_READABLE = "damaged"
+FILES = (REPORT_FILE, RESULTS_FILE, TABLE_FILE, "convergence.csv")
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,3 @@ def find_places(sweep: Sweep, *, files: Sequence[str]) -> dict[str, str]:
     """What is where, of what is there."""
     places = {Path(name).stem: sweep.path / name for name in files if (sweep.path / name).exists()}
     return {name: str(path) for name, path in places.items()} | {"sweep": str(sweep.path), "store": str(sweep.store)}
-
-
-FILES = (REPORT_FILE, RESULTS_FILE, "table.csv")

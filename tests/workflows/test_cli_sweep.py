@@ -358,6 +358,19 @@ def test_two_names_of_one_file_are_one_run(toy: Toy) -> None:
     assert toy.begun == []
 
 
+def test_files_of_a_section_lie_beside_its_file(toy: Toy) -> None:
+    folder = Path("elsewhere")
+    folder.mkdir()
+    for name in ("a.cif", "b.cif"):
+        (folder / name).write_text(name)
+    (folder / "c.yaml").write_text("sweep: {structure.potassium_file: [a.cif, b.cif]}\n")
+    result = call("run", FLOW, "elsewhere/c.yaml", "--workdir", "s")
+    assert result.exit_code == 0, result.output
+    copies = [path.read_text() for path in sorted(Path("s").glob("members/*/inputs/potassium_file/*.cif"))]
+    assert copies == ["a.cif", "b.cif"]
+    assert len(toy.begun) == 2
+
+
 def test_a_member_that_cannot_be_built_is_named(toy: Toy) -> None:
     Path("c.yaml").write_text("sweep: {dynamics.temperature_K: [100, 2000]}\n")
     said = refused()

@@ -1,10 +1,11 @@
 """Sweeps on the command line: run, go on, show. Each member is an ordinary run, driven by the ordinary flow."""
 
 import json
+import time
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from workflows.prefect_settings import PrivateServer
 
 MOST_ROWS = 40
-_MANY = 20
+_SAY_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,12 @@ def plan_members(
     Raises:
         InputError: of the first that cannot be done.
     """
-    if len(members) > _MANY and not manner.quiet:
-        typer.echo(f"Building and checking {len(members)} members …", err=True)
     plans: dict[str, Any] = {}
+    said_s = time.monotonic()
     for name, one in members.items():
+        if time.monotonic() - said_s > _SAY_EVERY_S:
+            said_s = time.monotonic()
+            _say(f"built and checked {len(plans)} of {len(members)} members", manner=replace(manner, json=True))
         try:
             plans[name] = _plan(entry, config=one.config, cores=manner.cores)
         except InputError as error:
@@ -322,6 +325,7 @@ def build_sweep_answer(sweep: Sweep, *, rows: "Sequence[SweepRow]") -> "Answer":
 
 
 def _say(text: str, *, manner: Manner) -> None:
+    """Tell how it gets on, beside the output where that is for programs."""
     if not manner.quiet:
         typer.echo(text, err=manner.json)
 
