@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.reaction_energy import show_reaction
 from analysis.uncertainty import MIN_REPLICAS
 
 CORE_COLUMNS, ALL_ATOMS = "core columns", "all K"
@@ -27,6 +28,27 @@ def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, 
         if isinstance(quantity, dict):
             found.append((str(case.get("label", name)), quantity))
     return found
+
+
+def find_headlines(observables: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The main numbers of any run → quantity: energies of reactions, depths of the cases and their contrast, errors.
+
+    What is there is taken: no flow is asked for by its name.
+    """
+    found = {
+        f"ΔE, {show_reaction(name)}": reaction.get("energy")
+        for name, reaction in (observables.get("reactions") or {}).items()
+    }
+    depth = name_depth(observables)
+    found |= {f"{depth}, {label}": quantity for label, quantity in find_final_depths(observables)}
+    found |= {f"{depth}, {name}": quantity for name, quantity in find_comparisons(observables.get("contrast"))}
+    held_out = ((observables.get("card") or {}).get("errors") or {}).get("held_out") or ()
+    overall: dict[str, Any] = next((entry for entry in held_out if entry.get("kind") == "all"), {})
+    found |= {
+        "energy error, held out": {"value": overall.get("energy_rmse_meV_per_atom"), "unit": "meV/atom"},
+        "force error, held out": {"value": overall.get("force_rmse_eV_per_A"), "unit": "eV/Å"},
+    }
+    return {name: item for name, item in found.items() if isinstance(item, dict) and item.get("value") is not None}
 
 
 def state_doubts(doubts: Sequence[str], *, verdict: str = NOT_ABOUT_DISLOCATIONS) -> str:

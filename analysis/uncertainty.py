@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student_t
 
 from structures.errors import InputError
 
@@ -58,6 +57,8 @@ def student_factor(n_samples: float) -> float:
     """Two-sided 95 % factor of Student's t for the mean of n samples; infinite below two."""
     if n_samples < 2:  # noqa: PLR2004 - one sample has no spread
         return float("inf")
+    from scipy.stats import t as student_t  # half a second, which commands that only look need not wait for
+
     return float(student_t.ppf(0.5 + CONFIDENCE / 2, n_samples - 1))
 
 

@@ -1,6 +1,8 @@
 """What a run of `tfsi-adsorption` will do: species built, reactions checked, its size told, nothing started."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,11 +36,12 @@ from workflows.calculators.electronic import (
     check_elements_and_basis,
     check_method_installed,
 )
+from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.tfsi_adsorption import TfsiAdsorptionConfig
 from workflows.engines.electronic_process import check_ranks
-from workflows.jobs.calculation import Calculation
+from workflows.jobs.calculation import Calculation, compute_structure_fingerprint, normalise_structure
 from workflows.jobs.local import count_usable_cores
-from workflows.plan import show_duration
+from workflows.plan import Piece, show_duration
 from workflows.preflight import check_resources
 
 # Rough, from single runs on one core: s for each grid point and pair of occupied states; s for each electron cubed.
@@ -70,6 +73,7 @@ class AdsorptionPlan:
         n_segments: 0, as there is no dynamics.
         warnings: what to read before starting.
         details: further numbers for `--json`.
+        pieces: the parts of the work that other runs may share.
     """
 
     reactions: tuple[str, ...]
@@ -84,6 +88,7 @@ class AdsorptionPlan:
     n_segments: int = 0
     warnings: tuple[str, ...] = ()
     details: dict[str, Any] | None = None
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def expected_s(self) -> float:
@@ -150,16 +155,11 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
     check_cheaper_methods(config, elements=elements, species=species)
     _check_resources(config, energies=energies, cores=cores)
     poses = {name: build_all_poses(name, config=config, species=species) for name in list_pairs(config)}
-    seconds = sum(_estimate_s(one.species, settings=settings | dict(one.changes)) for one in energies.values())
-    seconds += sum(
-        _estimate_search_s(energies[name], n_poses=len(of), config=config, settings=settings)
-        for name, of in poses.items()
-    )
-    if config.geometry.relax:
-        moving = find_moving_settings(config, settings=settings)
-        per_step = _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP
-        relaxed = _list_relaxed(of_reactions, config=config)
-        seconds += per_step * sum(_estimate_s(one, settings=moving) for one in relaxed)
+    pieces = [
+        *_list_energy_pieces(energies.values(), spec=spec),
+        *_list_search_pieces(energies, poses={name: len(of) for name, of in poses.items()}, config=config, spec=spec),
+        *_list_relaxation_pieces(of_reactions, config=config, settings=settings),
+    ]
     unchecked = dict.fromkeys(name for group in steps for step in group if step.counts for name in step.unchecked)
     return AdsorptionPlan(
         reactions=tuple(f"{reaction.text}   {reaction.statement}" for reaction in parse_reactions(config)),
@@ -173,8 +173,9 @@ def plan(config: TfsiAdsorptionConfig, *, cores: int | None = None) -> Adsorptio
         boxes=(*_describe_cells(steps), *describe_surfaces(surfaces)),
         poses=tuple(_describe_poses(name, n_poses=len(of), config=config) for name, of in poses.items()),
         n_calculations=len(energies),
-        core_hours=seconds / _S_PER_HOUR,
+        core_hours=sum(piece.core_hours for piece in pieces),
         cores=cores or config.resources.cores or count_usable_cores(),
+        pieces=tuple(pieces),
         warnings=(
             *(f"the error from the {name} is not estimated" for name in unchecked),
             *list_electrons(config),
@@ -317,6 +318,47 @@ def _find_telling(settings: dict[str, Any]) -> dict[str, Any]:
     others = ("basis", "density_cutoff_Ry")
     names = ("hamiltonian", "xc", "mode", *of_mode.get(str(settings.get("mode")), others), "dispersion")
     return {name: settings[name] for name in names if name in settings}
+
+
+def _list_energy_pieces(energies: Iterable[Wanted], *, spec: CalculatorSpec) -> Iterator[Piece]:
+    """Every energy by itself, in the geometry that it starts from."""
+    for one in energies:
+        settings = {**spec.overrides, **one.changes}
+        yield _build_piece(
+            "energy", one.species, settings=settings, seconds=_estimate_s(one.species, settings=settings)
+        )
+
+
+def _list_search_pieces(
+    energies: Mapping[str, Wanted], *, poses: Mapping[str, int], config: TfsiAdsorptionConfig, spec: CalculatorSpec
+) -> Iterator[Piece]:
+    """The search for the pose of each adsorbed species."""
+    for name, n_poses in poses.items():
+        settings = dict(spec.overrides)
+        seconds = _estimate_search_s(energies[name], n_poses=n_poses, config=config, settings=settings)
+        kind = f"poses {config.poses.model_dump_json()} {config.geometry.model_dump_json()}"
+        yield _build_piece(
+            kind, energies[name].species, settings=settings | dict(energies[name].changes), seconds=seconds
+        )
+
+
+def _list_relaxation_pieces(
+    energies: Mapping[str, Wanted], *, config: TfsiAdsorptionConfig, settings: Mapping[str, Any]
+) -> Iterator[Piece]:
+    """The relaxation of each molecule and slab."""
+    if config.geometry.relax:
+        moving = find_moving_settings(config, settings=settings)
+        kind = f"relaxation {config.geometry.model_dump_json()}"
+        for one in _list_relaxed(energies, config=config):
+            seconds = _STEPS_OF_RELAXATION * _SHARE_OF_A_STEP * _estimate_s(one, settings=moving)
+            yield _build_piece(kind, one, settings=moving, seconds=seconds)
+
+
+def _build_piece(kind: str, one: Species, *, settings: Mapping[str, Any], seconds: float) -> Piece:
+    structure = compute_structure_fingerprint(normalise_structure(one.atoms))
+    of = [kind, structure, dict(settings), one.charge, one.multiplicity]
+    identity = hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()
+    return Piece(identity, core_hours=seconds / _S_PER_HOUR)
 
 
 def _estimate_search_s(

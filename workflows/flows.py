@@ -62,12 +62,19 @@ class FlowEntry:
         return notes
 
     def resolve(
-        self, path: Path | None = None, *, preset: str | None = None, sets: Sequence[str] = ()
+        self,
+        path: Path | None = None,
+        *,
+        preset: str | None = None,
+        sets: Sequence[str] = (),
+        swept: Mapping[str, tuple[Any, str]] | None = None,
     ) -> "ResolvedConfig[BaseModel]":
         """The checked configuration, see `workflows.configuration.resolve`."""
         from workflows.configuration.resolve import resolve
 
-        return resolve(self.config_model(), presets=self.preset_values(), path=path, preset=preset, sets=sets)
+        return resolve(
+            self.config_model(), presets=self.preset_values(), path=path, preset=preset, sets=sets, swept=swept
+        )
 
 
 FLOWS: dict[str, FlowEntry] = {

@@ -9,6 +9,23 @@ LONG_DAYS = 2.0
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A part of a run's work that other runs may have as well; equal ones are computed once.
+
+    Attributes:
+        identity: equal for equal work, as far as that can be told before anything is computed.
+        core_hours: expected.
+        n_steps: time steps; of two lengths of one dynamics the shorter is a part of the longer.
+        disk_GB: expected.
+    """
+
+    identity: str
+    core_hours: float
+    n_steps: int = 0
+    disk_GB: float = 0.0
+
+
+@dataclass(frozen=True)
 class Plan:
     """The size of a run.
 
@@ -25,6 +42,7 @@ class Plan:
         counted: what the expected time holds beside dynamics.
         warnings: what to read before starting, e.g. that potassium is liquid.
         details: further numbers for `--json`.
+        pieces: the parts of the work that other runs may share.
     """
 
     system: str
@@ -39,6 +57,7 @@ class Plan:
     counted: str = ""
     warnings: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def expected_s(self) -> float:
@@ -64,7 +83,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values."""
-        return {**asdict(self), "warnings": list(self.warnings), "expected_s": round(self.expected_s)}
+        numbers = {name: value for name, value in asdict(self).items() if name != "pieces"}
+        return {**numbers, "warnings": list(self.warnings), "expected_s": round(self.expected_s)}
 
 
 def show_duration(seconds: float) -> str:

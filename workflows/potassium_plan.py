@@ -1,7 +1,9 @@
 """What a run of `potassium-diffusion` will do: everything built and checked, its size told, nothing started."""
 
+import hashlib
 import math
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,11 @@ from workflows.calculators.spec import CalculatorSpec
 from workflows.calculators.wording import IN_FLOWS
 from workflows.configuration.potassium_diffusion import PotassiumDiffusionConfig
 from workflows.jobs.calculation import Calculation
+from workflows.jobs.key import compute_chain_key, compute_key
 from workflows.jobs.local import count_usable_cores
 from workflows.jobs.store import Store
 from workflows.known_limits import describe_lattice, find_known_limits
-from workflows.plan import Plan
+from workflows.plan import Piece, Plan
 from workflows.potassium_cells import (
     build_cells,
     build_geometries,
@@ -68,6 +71,7 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
         cells = build_cells(config)
         largest = max(cells.values(), key=lambda cell: len(cell.atoms))
         check_run(config, largest=largest.atoms, spec=spec, store=store, cores=cores)
+        pieces = tuple(list_pieces(config, cells=cells, spec=spec))
     check_analysis(config, cells=cells)
     dynamics = config.dynamics
     n_atoms, n_runs = len(largest.atoms), len(cells) * config.replicas
@@ -100,7 +104,42 @@ def plan(config: PotassiumDiffusionConfig, *, cores: int | None = None) -> Plan:
             "cell_A": largest.atoms.cell.array.tolist(),
             "lattice": None if record is None else describe_lattice(config.calculator, alloy=record),
         },
+        pieces=pieces,
     )
+
+
+def list_pieces(
+    config: PotassiumDiffusionConfig, *, cells: dict[str, ContactCell], spec: CalculatorSpec
+) -> Iterator[Piece]:
+    """The calculations of a run, told apart by the cells as built: what comes before dynamics follows from them."""
+    dynamics, resources = config.dynamics, config.resources
+    layout: dict[str, Any] = {"ranks": resources.ranks, "threads": resources.threads}
+    fixed = find_fixed_regions(config)
+    speed = SPEED[config.calculator.name] * 3600
+    if config.structure.gap_A == "scan":
+        cell = cells.get("control") or next(iter(cells.values()))
+        scan = Calculation("gap_scan", structure=cell.atoms, calculator=spec)
+        yield Piece(compute_key(scan), len(GapScanSettings().gaps_A) * len(cell.atoms) / speed)
+    for cell in cells.values():
+        n_atoms = len(cell.atoms)
+        how = {"fixed_regions": fixed, "gap_A": config.structure.gap_A}
+        start = hashlib.sha256(
+            f"{compute_key(Calculation('relaxation', structure=cell.atoms, calculator=spec))} {how}".encode()
+        ).hexdigest()
+        yield Piece(start, RELAXATION_STEPS * n_atoms / speed)
+        settings = dynamics.recipe_settings() | {"minimise": False, "fixed_regions": fixed}
+        disk_bytes = n_atoms * (
+            dynamics.total_steps // dynamics.frame_every_steps * _BYTES_PER_ATOM_AND_FRAME
+            + dynamics.total_steps // dynamics.segment_steps * _BYTES_PER_ATOM_AND_SEGMENT
+        )
+        for seed in config.seeds:
+            run = Calculation("molecular_dynamics", calculator=spec, settings=settings, seed=seed, **layout)
+            yield Piece(
+                f"{start} {compute_chain_key(run)}",
+                core_hours=dynamics.total_steps * n_atoms / speed,
+                n_steps=dynamics.total_steps,
+                disk_GB=disk_bytes / 1e9,
+            )
 
 
 def check_run(

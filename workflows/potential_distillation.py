@@ -34,9 +34,10 @@ from workflows.distillation_rounds import (
 )
 from workflows.execution import choose_executor
 from workflows.jobs.calculation import Calculation
+from workflows.jobs.key import compute_key
 from workflows.jobs.local import count_usable_cores
 from workflows.jobs.store import Store
-from workflows.plan import Plan
+from workflows.plan import Piece, Plan
 from workflows.potential_card import DESCRIPTOR_REFERENCE, NOT_VERIFIED, TEACHERS, format_card
 from workflows.preflight import check_resources
 from workflows.progress import report
@@ -162,6 +163,10 @@ def plan(config: PotentialDistillationConfig, *, cores: int | None = None) -> Pl
         core_hours=seconds / 3600,
         disk_GB=2 * frame_atoms * _BYTES_PER_ATOM_AND_FRAME / 1e9,
         cores=cores or config.resources.cores or count_usable_cores(),
+        pieces=tuple(
+            Piece(compute_key(c), (TEACHER_S * n_evaluations + TEACHER_START_S) / 3600)
+            for c, n_evaluations in zip(taught, evaluations, strict=True)
+        ),
     )
 
 

@@ -118,7 +118,8 @@ def build_tables(results: Results) -> list[Table]:
     ]
     observables = results.observables
     tables = [
-        *_observable_tables(observables),
+        *_sweep_tables(observables.get("sweep") or {}),
+        *([] if "sweep" in observables else _observable_tables(observables)),
         *_sensitivity_tables(observables.get("contrast") or {}),
         *_pose_tables(observables),
         *_electron_tables(observables),
@@ -126,6 +127,25 @@ def build_tables(results: Results) -> list[Table]:
         *tables,
     ]
     return [table for table in tables if table.rows]
+
+
+def _sweep_tables(sweep: dict[str, Any]) -> list[Table]:
+    """A row a run of a sweep: its values, what became of it, and its main numbers."""
+    rows: list[dict[str, Any]] = sweep.get("rows") or []
+    keys = [axis["key"] for axis in sweep.get("axes") or ()]
+    names = list(dict.fromkeys(name for row in rows for name in row["quantities"]))
+    cells = tuple(
+        (
+            str(row["member"]),
+            *(str(row["values"].get(key, ABSENT)) for key in keys),
+            f"{row['status']}: {row['reason'].splitlines()[0]}" if row["reason"] else str(row["status"]),
+            *(format_quantity(row["quantities"].get(name) or {}) for name in names),
+            str(row["trust"] or ABSENT),
+            str(len(row["warnings"])),
+        )
+        for row in rows
+    )
+    return [Table("Runs", ("Run", *keys, "Status", *names, "Its report says", "Warnings"), cells)]
 
 
 def _sensitivity_tables(contrast: dict[str, Any]) -> list[Table]:

@@ -17,6 +17,8 @@ LARGEST_FORCE_ERROR_SHARE = 0.15
 # Columns that were put anywhere may be as far from zero as those about the cores in one of twenty places.
 LARGEST_PLACE_SHARE = 0.05
 CORE_LEVELS: dict[str, Level] = {"stays": "green", "annihilates": "red"}
+# Of the runs of a sweep, so many are named.
+MOST_RUNS = 12
 UNSETTLED = ("not converged", "unconverged", "drifting", "too short", "no plateau", "not resolved", "unclear")
 
 
@@ -70,6 +72,8 @@ def _check_method(results: Results) -> list[TrustItem]:
     """Electronic structure is judged by the numerical error of its answer, a potential by its error on record."""
     reactions: dict[str, Any] = results.observables.get("reactions") or {}
     series: list[dict[str, Any]] = results.observables.get("convergence") or []
+    if "sweep" in results.observables:
+        return _check_runs(results.observables["sweep"]["rows"])
     if series:
         return [_check_series(one) for one in series]
     if not reactions:
@@ -82,6 +86,27 @@ def _check_method(results: Results) -> list[TrustItem]:
         balance = "Atoms, charge and spin balance; all terms share one method, one box and one grid or basis."
         items.append(TrustItem("green", f"Sum, {show_reaction(name)}", balance))
     return items
+
+
+def _check_runs(rows: list[dict[str, Any]]) -> list[TrustItem]:
+    """How the runs of a sweep ended, and what their own reports say of them."""
+    items = [
+        TrustItem("amber", f"Run {row['member']}", f"{row['status']}: {_shorten(row['reason']) or 'not finished.'}")
+        for row in rows
+        if row["status"] != "completed"
+    ]
+    for level in LEVELS:
+        members = [row["member"] for row in rows if row["trust"] == WORDS[level]]
+        if members:
+            shown = ", ".join(members[:MOST_RUNS]) + (" …" if len(members) > MOST_RUNS else "")
+            text = f"{len(members)} of {len(rows)} runs say so in their own reports: {shown}."
+            items.append(TrustItem(level, WORDS[level], text))
+    return items
+
+
+def _shorten(reason: str) -> str:
+    """The first line of a reason; the others are the last lines of a log."""
+    return reason.partition("\n")[0]
 
 
 def _check_series(series: dict[str, Any]) -> TrustItem:

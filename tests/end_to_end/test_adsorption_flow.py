@@ -279,6 +279,11 @@ def test_a_parameter_is_varied_over_runs(folder: Path) -> None:
     assert "2 H -> H2: within 0.1 eV of" in found.stdout
     assert len((folder / "both" / "convergence.csv").read_text().splitlines()) == 3
     assert "Convergence with checks.basis" in (folder / "both" / "report.html").read_text()
+    results = (folder / "both" / "checks.basis-null" / "results.json").stat().st_mtime_ns
+    again = run(folder, "resume", "both")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == found.stdout
+    assert (folder / "both" / "checks.basis-null" / "results.json").stat().st_mtime_ns == results
 
 
 @pytest.mark.parametrize("vary", ["checks.box_A=1", "checks.box_A", "=1,2"])

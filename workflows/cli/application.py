@@ -40,6 +40,7 @@ EXAMPLES = {
 alkaliflow run potassium-diffusion --preset demo
 alkaliflow run potassium-diffusion --preset fast --set dynamics.temperature_K=350 --dry-run
 alkaliflow run potassium-diffusion examples/potassium-diffusion.yaml --preset fast --workdir runs/k-320 --cores 2
+alkaliflow run potassium-diffusion --preset demo --sweep dynamics.temperature_K=50,100,150 --dry-run
 """,
     "resume": "alkaliflow resume runs/potassium-diffusion-demo-1",
     "analyse": "alkaliflow analyse runs/potassium-diffusion-demo-1",

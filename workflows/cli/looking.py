@@ -29,15 +29,20 @@ def list_runs(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs below a directory, newest first."""
+    """List the runs and sweeps below a directory, newest first; members of a sweep are shown by: show SWEEP."""
     from workflows.cli.answer import build_answer, format_table
     from workflows.run_directory import find_runs
+    from workflows.sweep import find_sweeps
 
     rows = []
+    for sweep in find_sweeps(directory):
+        answer = _tolerate(lambda sweep=sweep: _read_sentence(sweep.path))
+        rows.append((str(sweep.path), f"sweep of {sweep.flow}", sweep.describe(), sweep.created, answer))
     for run in find_runs(directory):
         status = str(run.state()["status"])
         answer = _tolerate(lambda run=run: build_answer(run).sentence if run.results_path.exists() else "")
         rows.append((str(run.path), run.flow, status, run.created, answer))
+    rows.sort(key=lambda row: row[3], reverse=True)
     header = ("run", "flow", "status", "created", "answer")
     if as_json:
         typer.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1))
@@ -51,10 +56,16 @@ def list_runs(
 def show(
     directory: Annotated[Path, typer.Argument(help="Directory of the run.")], *, as_json: JsonOption = False
 ) -> None:
-    """Show a run: what it is, how far it came, its calculations and its answer."""
+    """Show a run or a sweep: what it is, how far it came, its calculations or members, and its answer."""
     from workflows.cli.answer import build_answer, format_table
     from workflows.run_directory import RunDirectory
+    from workflows.sweep import is_sweep
 
+    if is_sweep(directory):
+        from workflows.cli.sweeping import show_sweep
+
+        show_sweep(directory, as_json=as_json)
+        return
     run = RunDirectory.read(directory)
     state = run.state()
     answer = build_answer(run)
@@ -74,6 +85,14 @@ def show(
         typer.echo("One of them: alkaliflow job show KEY")
         typer.echo(_say_workers(run, status=state["status"], calculations=calculations), nl=False)
     typer.echo("\n".join(answer.lines()))
+
+
+def _read_sentence(directory: Path) -> str:
+    """The answer that results in a directory have; nothing without results."""
+    from analysis.results import RESULTS_FILE, read_results
+    from workflows.cli.answer import find_sentence
+
+    return find_sentence(read_results(directory)) if (directory / RESULTS_FILE).exists() else ""
 
 
 def _say_workers(run: "RunDirectory", *, status: str, calculations: list[dict[str, str]]) -> str:

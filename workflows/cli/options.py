@@ -21,6 +21,10 @@ StoreOption = Annotated[
         "--store", help="Where calculations are kept. Default: $ALKALIFLOW_STORE or ~/.local/share/alkaliflow."
     ),
 ]
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option("--sweep", help="A run for each value: section.key=1,2,3 or key=1..5. Repeated: each combination."),
+]
 CoresOption = Annotated[int | None, typer.Option("--cores", min=1, help="Cores that may be busy. Default: all.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the answer.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

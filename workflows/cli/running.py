@@ -24,6 +24,7 @@ from workflows.cli.options import (
     JsonOption,
     QuietOption,
     StoreOption,
+    SweepOption,
     find_store,
     open_console,
 )
@@ -59,6 +60,7 @@ def run(
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: section.key=value (YAML). May be repeated.")
     ] = None,
+    sweeps: SweepOption = None,
     workdir: Annotated[
         Path | None, typer.Option("--workdir", help="Directory of the run. Default: a new one in runs/.")
     ] = None,
@@ -75,12 +77,23 @@ def run(
 
     Values come from the defaults, then the preset, then the file, then --set; each one over those before it. What the
     store already has is used: an identical run computes nothing again, a longer one only what is new.
+
+    A section `sweep` of the file, or --sweep, asks for a run for each combination of the values that it lists.
     """
     from workflows.prefect_settings import start_private_server
+    from workflows.sweep_axes import find_axes
 
     entry = find_flow(flow)
-    resolved = entry.resolve(config, preset=preset, sets=sets or [])
     manner = Manner(cores=cores, quiet=quiet, json=as_json)
+    if axes := find_axes(config, options=sweeps or []):
+        from workflows.cli.sweeping import Source, run_sweep
+
+        source = Source(config, preset=preset, sets=tuple(sets or ()))
+        run_sweep(
+            entry, axes=axes, source=source, workdir=workdir, store=store, dry_run=dry_run, fresh=fresh, manner=manner
+        )
+        return
+    resolved = entry.resolve(config, preset=preset, sets=sets or [])
     if dry_run:
         _print_plan(_plan(entry, config=resolved.config, cores=cores), manner=manner)
         if not (quiet or as_json):
@@ -119,12 +132,18 @@ def resume(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a run that was stopped, killed or failed; a finished one only prints its answer."""
+    """Go on with a run or a sweep that was stopped, killed or failed; a finished one only prints its answer."""
     from workflows.jobs.contract import ACCEPT_BREAK
     from workflows.prefect_settings import start_private_server
+    from workflows.sweep import is_sweep
 
     if accept_break:
         os.environ[ACCEPT_BREAK] = "1"  # workers inherit it
+    if is_sweep(directory):
+        from workflows.cli.sweeping import resume_sweep
+
+        resume_sweep(directory, manner=Manner(cores=cores, quiet=quiet, json=as_json))
+        return
     with _signals_stop():
         server = start_private_server()
         entry, run_directory, config = _reopen(directory)
@@ -139,7 +158,17 @@ def analyse(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Do the analysis and the report of a run again, from its stored trajectories; computes no dynamics."""
+    """Do the analysis and the report of a run again, from its stored trajectories; computes no dynamics.
+
+    Of a sweep: put together anew what its members found.
+    """
+    from workflows.sweep import is_sweep
+
+    if is_sweep(directory):
+        from workflows.cli.sweeping import analyse_sweep
+
+        analyse_sweep(directory, manner=Manner(quiet=quiet, json=as_json))
+        return
     with _signals_stop():
         entry, run_directory, config = _reopen(directory)
         module = entry.load()
@@ -211,9 +240,25 @@ def _execute(
     server: "PrivateServer | None",
 ) -> None:
     """Run the flow in its directory and print what it found."""
+    _print_plan(plan, manner=manner if not manner.json else Manner(quiet=True))
+    end, tally = drive(entry, config=config, directory=directory, manner=manner, server=server)
+    if end == "stopped":
+        typer.echo(_say_stopped(directory, tally=tally, plan=plan, config=config), err=True)
+        raise typer.Exit(EXIT_STOPPED)
+    _print_answer(directory, manner=manner)
+
+
+def drive(
+    entry: FlowEntry,
+    *,
+    config: "BaseModel",
+    directory: "RunDirectory",
+    manner: Manner,
+    server: "PrivateServer | None",
+) -> "tuple[str, Tally]":
+    """Run the flow in its directory, where its end is recorded: `completed`, `stopped`, or `failed` and raised."""
     from workflows.progress import choose_mode, listen, show_progress
 
-    _print_plan(plan, manner=manner if not manner.json else Manner(quiet=True))
     state = directory.state()
     directory.record(status="running", started=_now(), message="")
     console = open_console(stderr=manner.json)
@@ -238,10 +283,7 @@ def _execute(
             directory.record(status="failed", message=str(error) if known else repr(error), ended=_now())
             raise
     directory.record(**end, ended=_now())
-    if end["status"] == "stopped":
-        typer.echo(_say_stopped(directory, tally=tally, plan=plan, config=config), err=True)
-        raise typer.Exit(EXIT_STOPPED)
-    _print_answer(directory, manner=manner)
+    return str(end["status"]), tally
 
 
 def _remember_keys(directory: "RunDirectory") -> "Callable[[Event], None]":

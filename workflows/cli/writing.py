@@ -79,5 +79,14 @@ def _build_schema(what: str | None) -> dict[str, Any]:
 
 
 def _config_schema(flow: str) -> dict[str, Any]:
+    from workflows.sweep_axes import SECTION
+
     schema = find_flow(flow).config_model().model_json_schema()
+    values = {"anyOf": [{"type": "array", "minItems": 1}, {"type": "string", "pattern": r"^[-+]?\d+\.\.[-+]?\d+$"}]}
+    schema["properties"][SECTION] = {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": values,
+        "description": "a run for each combination of values: section.key: [1, 2, 3] or 1..5; for alkaliflow run",
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -18,6 +18,7 @@ from workflows.configuration.yaml_files import parse_yaml, read_yaml_file
 
 Model = TypeVar("Model", bound=BaseModel)
 Origins = dict[Location, str]
+ON_COMMAND_LINE = frozenset({"--set", "--sweep"})
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ResolvedConfig(Generic[Model]):
         path: the user's file, None without one.
         sets: the `--set` overrides as typed.
         origins: dotted key → where it was set, for the keys that someone set.
+        swept: dotted key → value, of a member of a sweep.
     """
 
     config: Model
@@ -37,6 +39,7 @@ class ResolvedConfig(Generic[Model]):
     path: Path | None = None
     sets: tuple[str, ...] = ()
     origins: dict[str, str] = field(default_factory=dict)
+    swept: dict[str, Any] = field(default_factory=dict)
 
     def provenance(self) -> dict[str, Any]:
         """Where the configuration came from, as JSON values."""
@@ -46,6 +49,7 @@ class ResolvedConfig(Generic[Model]):
             "set": list(self.sets),
             "sha256": config_sha256(self.config),
             "origins": self.origins,
+            **({"sweep": self.swept} if self.swept else {}),
         }
 
 
@@ -118,8 +122,9 @@ def resolve(
     path: Path | None = None,
     preset: str | None = None,
     sets: Sequence[str] = (),
+    swept: Mapping[str, tuple[Any, str]] | None = None,
 ) -> ResolvedConfig[Model]:
-    """One checked configuration: defaults, then the preset, then the file, then `--set`.
+    """One checked configuration: defaults, then the preset, then the file, then `--set`, then the values of a sweep.
 
     Args:
         model: the flow's configuration model.
@@ -127,6 +132,7 @@ def resolve(
         path: the user's file.
         preset: name of the preset; None: the defaults.
         sets: overrides of the form `section.key=value`, values in YAML.
+        swept: dotted key → value and where it was asked for, if this is a member of a sweep.
 
     Returns:
         The configuration with its origins.
@@ -143,12 +149,26 @@ def resolve(
             raise InputError(f"--preset is {preset}, needs one of {', '.join(presets)}.{hint}")
         _merge(data, copy.deepcopy(dict(presets[preset])), model=model, origins=origins, origin=f"preset {preset}")
     if path is not None:
-        _merge(data, read_yaml_file(path), model=model, origins=origins, origin=str(path))
+        _merge(data, _read_file(path, is_swept=swept is not None), model=model, origins=origins, origin=str(path))
     problems = [problem for text in sets if (problem := _apply_set(data, text, origins=origins)) is not None]
+    for key, (value, origin) in (swept or {}).items():
+        problem = _put(data, key, value=copy.deepcopy(value), origins=origins, origin=origin)
+        problems += [problem] if problem is not None else []
     _drop_unused(data, model=model, origins=origins)
     config = _validate(data, model=model, origins=origins, problems=problems, folder=_folder(path))
     named = {".".join(map(str, key)): origin for key, origin in origins.items()}
-    return ResolvedConfig(config=config, preset=preset, path=path, sets=tuple(sets), origins=named)
+    values = {key: value for key, (value, _) in (swept or {}).items()}
+    return ResolvedConfig(config=config, preset=preset, path=path, sets=tuple(sets), origins=named, swept=values)
+
+
+def _read_file(path: Path, *, is_swept: bool) -> dict[str, Any]:
+    """The user's file; what it sweeps is left out where a sweep is made of it, and refused elsewhere."""
+    document = read_yaml_file(path)
+    if "sweep" in document and not is_swept:
+        raise InputError(
+            f"{path}: sweep asks for several runs, which only alkaliflow run makes; one is needed here. Take it out."
+        )
+    return {key: value for key, value in document.items() if key != "sweep"}
 
 
 def check_values(model: type[Model], *, values: Mapping[str, Any], origin: str, sets: Sequence[str] = ()) -> Model:
@@ -257,16 +277,21 @@ def _apply_set(data: dict[str, Any], text: str, *, origins: Origins) -> str | No
         name, value = parse_set(text)
     except InputError as error:
         return str(error)
+    return _put(data, name, value=value, origins=origins, origin="--set")
+
+
+def _put(data: dict[str, Any], name: str, *, value: object, origins: Origins, origin: str) -> str | None:
+    """Put a value in place by its dotted key; what is wrong with it, if anything."""
     keys = name.split(".")
     target = data
     for depth, key in enumerate(keys[:-1]):
         inner = target.setdefault(key, {})
         if not isinstance(inner, dict):
             whole = ".".join(keys[: depth + 1])
-            return f"--set {text}: {whole} is a value, no section. Set it as a whole, e.g. --set {whole}=..."
+            return f"{origin} {name}: {whole} is a value, no section. Set it as a whole, e.g. --set {whole}=..."
         target = inner
     target[keys[-1]] = value
-    origins[tuple(keys)] = "--set"
+    origins[tuple(keys)] = origin
     return None
 
 
@@ -280,7 +305,7 @@ def _resolve_paths(data: dict[str, Any], *, model: type[BaseModel], origins: Ori
         if not isinstance(target, dict) or not isinstance(value, str) or not value:
             continue
         origin = origins.get(location, "")
-        path = Path.cwd() / value if origin == "--set" else folder / value
+        path = Path.cwd() / value if origin in ON_COMMAND_LINE else folder / value
         if path.exists():
             target[location[-1]] = str(path)
         elif kind == "path":

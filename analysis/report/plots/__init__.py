@@ -15,6 +15,7 @@ from analysis.report.plots.rdf import build_rdf_plots
 from analysis.report.plots.reaction import build_reaction_plots
 from analysis.report.plots.region_temperature import build_region_temperature_plots
 from analysis.report.plots.surface_energy import build_surface_energy_plots
+from analysis.report.plots.sweep import build_sweep_plots
 from analysis.report.plots.thermodynamics import Conservation, build_thermodynamics_plots
 
 Block = Callable[[dict[str, Any]], list[Plot]]
@@ -23,6 +24,7 @@ BLOCKS: tuple[Block, ...] = (
     build_reaction_plots,
     build_surface_energy_plots,
     build_convergence_plots,
+    build_sweep_plots,
     build_contrast_plots,
     build_penetration_plots,
     build_density_map_plots,
