@@ -26,8 +26,27 @@ SweepOption = Annotated[
     typer.Option("--sweep", help="A run for each value: section.key=1,2,3 or key=1..5. Repeated: each combination."),
 ]
 CoresOption = Annotated[int | None, typer.Option("--cores", min=1, help="Cores that may be busy. Default: all.")]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--executor", help="Where calculations run: local, slurm, or slurm:NAME of a cluster in clusters.yaml."
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the answer.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def set_executor(option: str | None) -> None:
+    """Have the calculations of this process go where the option says, over what configurations say.
+
+    Raises:
+        InputError: if there is no such executor.
+    """
+    if option is not None:
+        from workflows.execution import EXECUTOR, check_executor
+
+        check_executor(option)
+        os.environ[EXECUTOR] = option
 
 
 def find_store(option: Path | None) -> Path:

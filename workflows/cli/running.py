@@ -21,12 +21,14 @@ from workflows.cli.explaining import EXIT_STOPPED
 from workflows.cli.options import (
     DEFAULT_RUNS,
     CoresOption,
+    ExecutorOption,
     JsonOption,
     QuietOption,
     StoreOption,
     SweepOption,
     find_store,
     open_console,
+    set_executor,
 )
 from workflows.flows import FLOWS, FlowEntry, find_flow
 
@@ -70,6 +72,7 @@ def run(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what the store already has.")] = False,
     cores: CoresOption = None,
+    executor: ExecutorOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -83,6 +86,7 @@ def run(
     from workflows.prefect_settings import start_private_server
     from workflows.sweep_axes import find_axes
 
+    set_executor(executor)
     entry = find_flow(flow)
     manner = Manner(cores=cores, quiet=quiet, json=as_json)
     if axes := find_axes(config, options=sweeps or []):
@@ -129,6 +133,7 @@ def resume(
         ),
     ] = False,
     cores: CoresOption = None,
+    executor: ExecutorOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -137,6 +142,7 @@ def resume(
     from workflows.prefect_settings import start_private_server
     from workflows.sweep import is_sweep
 
+    set_executor(executor)
     if accept_break:
         os.environ[ACCEPT_BREAK] = "1"  # workers inherit it
     if is_sweep(directory):
@@ -257,10 +263,12 @@ def drive(
     server: "PrivateServer | None",
 ) -> "tuple[str, Tally]":
     """Run the flow in its directory, where its end is recorded: `completed`, `stopped`, or `failed` and raised."""
+    from workflows.execution import EXECUTOR
     from workflows.progress import choose_mode, listen, show_progress
 
     state = directory.state()
-    directory.record(status="running", started=_now(), message="")
+    set_executor(os.environ.get(EXECUTOR) or state.get("executor"))
+    directory.record(status="running", started=_now(), message="", executor=os.environ.get(EXECUTOR))
     console = open_console(stderr=manner.json)
     begin = time.monotonic()
     mode = choose_mode(console, quiet=manner.quiet)
@@ -304,7 +312,9 @@ def _say_stopped(directory: "RunDirectory", *, tally: "Tally", plan: "Plan", con
     where = ""
     if segment_steps and plan.n_segments:
         where = f" after segment {tally.n_segments_committed(segment_steps=segment_steps)} of {plan.n_segments}"
-    return f"\nStopped{where}. Nothing is lost. Continue with: alkaliflow resume {directory.path}"
+    queued = tally.count("queued")
+    stay = f" {queued} calculations stay in the queue." if queued else ""
+    return f"\nStopped{where}. Nothing is lost.{stay} Continue with: alkaliflow resume {directory.path}"
 
 
 def _now() -> str:

@@ -79,7 +79,6 @@ class Bundle:
         number = self.number()
         return number if number is None or len(self.entries()) == 1 else f"{number}_{index}"
 
-
     def read_last_words(self, index: int) -> str:
         """What the scheduler's own processes last wrote into the log of an entry; empty if nothing."""
         try:
