@@ -11,7 +11,7 @@ from workflows.drivers import find_silence_s
 from workflows.jobs.attempt import SILENCE_LIMIT_S, Attempt, list_attempts
 from workflows.jobs.ending import send_signal, wait_until_ended
 from workflows.run_notes import close_flow_run
-from workflows.run_state import now, record_state
+from workflows.run_state import now, read_state, record_state
 from workflows.run_survey import RUNNING_STATES, RunFacts, find_readable_runs, find_state, is_driver_alive, read_run
 
 PATIENCE_S = 90.0
@@ -62,15 +62,16 @@ def cancel_run(directory: Path, *, names: list[str] | None = None) -> Cancellati
     _stop_driver(run, done, is_sparing=bool(done.left))
     run_lock.acquire(directory)  # no timer starts another driver between here and the note
     try:
-        if done.driver:
-            close_flow_run(run.state, reason="It was cancelled.")
         for label, key in active.items():
             if label not in done.left:
                 _stop_calculation(run.find_job(key), label=label, state=find_state(run, key), done=done)
-        if run.state["status"] not in ("completed", "failed", "stopped"):
+        status = read_state(directory)["status"]
+        if status not in ("completed", "failed") and (done.driver or status != "stopped"):
             record_state(directory, status="cancelled", message="", waits="", ended=now())
     finally:
         run_lock.release(directory)
+    if done.driver:
+        close_flow_run(run.state, reason="It was cancelled.")
     return done
 
 

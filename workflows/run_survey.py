@@ -240,7 +240,8 @@ def _explain_run(run: RunFacts, *, status: str, states: Mapping[str, str]) -> st
         labels = {key: label for label, key in run.keys.items()}
         first = f"{labels[failed[0]]}: {_explain_calculation(run.find_job(failed[0]), state='failed')}"
         return first if len(failed) == 1 else f"{first} (and {len(failed) - 1} more)"
-    return str(run.state.get("waits") or "") if run.is_driven else ""
+    is_waiting = run.is_driven and not RUNNING_STATES & set(states.values())
+    return str(run.state.get("waits") or "") if is_waiting else ""
 
 
 def list_calculations(run: RunFacts) -> list[CalculationRow]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_a_submitted_run_needs_no_terminal_and_ends_by_itself(place: Place) -> N
 
 def test_what_run_would_refuse_is_refused_before_anything_starts(place: Place) -> None:
     for arguments, part in (
-        (["submit", "toi"], "toi is not a flow"),
+        (["submit", "toyy"], "toyy is not a flow"),
         (["submit", "toy", "--set", "sum=1"], "sum"),
         (["submit", "toy", "gone.yaml"], "gone.yaml: there is no such file"),
         (["submit", "gone/run"], "gone/run is not a flow"),
@@ -304,6 +305,32 @@ def test_logs_are_followed_until_the_run_ends(place: Place) -> None:
         assert "driver: The sums are [3.0].\n" in follower.stdout.read()
         assert watcher.stdout.read() == "runs/r: completed, 1 done, 0 running, 0 queued, 0 failed of 1\n"
     assert (follower.returncode, watcher.returncode) == (0, 0)
+
+
+def read_until(terminal: int, part: bytes) -> bytes:
+    """What a process shows in its terminal, up to some words."""
+    shown = b""
+    while part not in shown:
+        shown += os.read(terminal, 4096)
+    return shown
+
+
+def test_watching_in_a_terminal_is_live_and_ctrl_c_stops_nothing(place: Place) -> None:
+    fifo = place.make_fifo("gate")
+    run = place.submit("r", a={"wait_for": fifo})
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-P", "-m", "workflows.cli", "watch"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    with Path(fifo).open("wb"):
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as watcher:
+            os.close(theirs)
+            assert b"sign of life" in read_until(ours, b"runs/r")
+            watcher.send_signal(signal.SIGINT)
+            assert b"To watch again: alkaliflow watch runs" in read_until(ours, b"watch runs\r\n")
+        os.close(ours)
+        assert watcher.returncode == 0
+        assert read_state(run)["status"] == "running"
+    assert place.await_driver_end(run) == "completed"
 
 
 def test_the_log_of_a_failed_calculation_is_shown_by_run_and_by_key(place: Place) -> None:

@@ -3,6 +3,9 @@
 import hashlib
 import json
 import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -154,6 +157,21 @@ def test_thousands_of_calculations_are_surveyed_within_a_second(tmp_path: Path) 
     row = survey_run(read_run(path))
     assert time.process_time() - begin_s < 1.0
     assert (row.done, row.known) == (10_000, 10_000)
+
+
+@pytest.mark.parametrize(("command", "place"), [("status", ".."), ("status", "."), ("watch", "..")])
+def test_looking_loads_nothing_heavy(run: Path, command: str, place: str) -> None:
+    record_state(run, status="completed")
+    shutil.rmtree(run.parent / "store")
+    code = (
+        "import atexit, sys; from workflows.cli import main; heavy = {'prefect', 'numpy', 'ase', 'MDAnalysis'}; "
+        "atexit.register(lambda: print(*sorted(heavy & set(sys.modules)), file=sys.stderr)); main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", code, command, place], cwd=run, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "\n")
+    assert ("gone" if place == "." else "completed") in ended.stdout
 
 
 def test_what_is_no_run_is_refused_or_passed_over(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def clean(
         typer.echo(json.dumps({"stores": list(map(str, stores)), "waste": entries, "freed_bytes": freed}, indent=1))
         return
     typer.echo("\n".join([f"store {root}" for root in stores] + _tabulate(waste)))
-    if yes:
+    if yes and waste:
         typer.echo(f"Freed {_show(freed)}.")
     elif waste:
         typer.echo(f"Nothing was deleted. To free {_show(sum(one.size_bytes for one in waste))}: the same with --yes")

@@ -289,14 +289,13 @@ def _execute(
 
     _print_plan(plan, manner=manner if not manner.json else Manner(quiet=True))
     state = directory.state()
-    directory.record(status="running", started=_now(), message="", waits="", flow_run="")
+    if server is None:  # it is the user's, and remembers flows whose process is gone
+        close_flow_run(state, reason="Its process died; another one goes on with the run.")
+    directory.record(status="running", started=_now(), message="", waits="")
     console = open_console(stderr=manner.json)
     begin = time.monotonic()
     mode = choose_mode(console, quiet=manner.quiet)
-    flow = entry.load().flow
-    if server is None:  # it is the user's, and remembers flows whose process is gone
-        close_flow_run(state, reason="Its process died; another one goes on with the run.")
-        flow = note_flow_run(flow, directory=directory)
+    flow = entry.load().flow if server is not None else note_flow_run(entry.load().flow, directory=directory)
     with take_notes(directory), show_progress(console, mode=mode) as tally:
         try:
             if server is not None:
