@@ -12,11 +12,11 @@ from workflows.jobs.attempt import SILENCE_LIMIT_S, Attempt, list_attempts
 from workflows.jobs.ending import send_signal, wait_until_ended
 from workflows.run_notes import close_flow_run
 from workflows.run_state import now, read_state, record_state
-from workflows.run_survey import RUNNING_STATES, RunFacts, find_readable_runs, find_state, is_driver_alive, read_run
+from workflows.run_survey import ENDED_STATES, RunFacts, find_readable_runs, find_state, is_driver_alive, read_run
 
 PATIENCE_S = 90.0
 """A driver gives its workers 30 s to end their step."""
-_ACTIVE_STATES = RUNNING_STATES | {"submitted"}
+_IDLE_STATES = ENDED_STATES | {"new", "gone", "done", "abandoned"}
 _ON_THIS_MACHINE = ("local", "by hand")
 
 
@@ -51,7 +51,7 @@ def cancel_run(directory: Path, *, names: list[str] | None = None) -> Cancellati
     """
     run = read_run(directory)
     done = Cancellation()
-    active = {label: key for label, key in run.keys.items() if find_state(run, key) in _ACTIVE_STATES}
+    active = {label: key for label, key in run.keys.items() if find_state(run, key) not in _IDLE_STATES}
     chosen = _choose(run, names=names)
     wanted = _find_wanted(run)
     for label, key in active.items():
@@ -124,7 +124,7 @@ def _stop_driver(run: RunFacts, done: Cancellation, *, is_sparing: bool) -> None
 
 def _stop_calculation(job: Path, *, label: str, state: str, done: Cancellation) -> None:
     """Stop the newest attempt at a calculation, if the driver has not done so."""
-    if state not in _ACTIVE_STATES | {"abandoned"}:
+    if state in _IDLE_STATES and state != "abandoned":
         done.stopped[label] = "stopped with the driver" if state != "done" else "has finished in between"
         return
     attempt = list_attempts(job)[-1]

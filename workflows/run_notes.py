@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from workflows.run_directory import RunDirectory
 
 NOTE_EVERY_S = 1.0
-"""The state holds all keys, so that noting each of thousands by itself would take longer than computing them."""
+FEW_KEYS = 100
+"""The state holds all keys: beyond so many, noting each by itself would take longer than it is worth."""
 
 
 class Notes:
@@ -30,12 +31,13 @@ class Notes:
         self.noted_s = self.signed_s = float("-inf")
 
     def take(self, event: Event) -> None:
-        """Take an event, and write down what is new if it was not done just now."""
+        """Take an event, and write down what is new; with many calculations not if that was done just now."""
         key = str(event["key"])
-        if key not in self.latest:
+        is_new = key not in self.latest
+        if is_new:
             self.keys[str(event.get("label", key))] = key
         self.latest[key] = (str(event.get("state", "")), str(event.get("reason", "")))
-        if self.clock() - self.noted_s >= NOTE_EVERY_S:
+        if (is_new and len(self.keys) <= FEW_KEYS) or self.clock() - self.noted_s >= NOTE_EVERY_S:
             self.write()
         if self.clock() - self.signed_s >= SIGN_EVERY_S:
             self.signed_s = self.clock()
