@@ -1,7 +1,7 @@
 """Finds what may be deleted: never what a result needs, never a running attempt, never a segment.
 
-Logs, inputs and JSON files of attempts stay, as they tell how a result was made; so does every file of a calculation
-without a result, and the attempt that a failure names.
+Logs, structures, inputs and JSON files of attempts stay, as they tell how a result was made; so does every file of a
+calculation without a result, and the attempt that a failure names.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from workflows.jobs.process import is_alive
 
 LEFTOVER_S = 24 * 3600.0
 QUARANTINE_S = 30 * LEFTOVER_S
-KEPT_SUFFIXES = frozenset({".json", ".log", ".in", ".inp", ".out", ".txt", ".lammps"})
+KEPT_SUFFIXES = frozenset({".json", ".log", ".in", ".inp", ".out", ".txt", ".lammps", ".extxyz"})
 _LEFTOVER = re.compile(r"\.(new|claim)-[0-9a-f]{32}|\.([^/]+\.)?[0-9a-f]{32}|\.progress\.json\.\d+")
 _LEFTOVER_PLACES = ("jobs/.*", "jobs/??/*/.*", "jobs/??/*/attempts/.*", "jobs/??/*/attempts/*/.*", "blobs/??/.*")
 SCRATCH, LEFTOVERS, QUARANTINE, HOMES = (

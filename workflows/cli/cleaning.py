@@ -25,7 +25,7 @@ def clean(
 
     That is scratch of finished calculations which no result names, leftovers of killed processes older than a day, what
     lies in quarantine for more than 30 days, and homes of private Prefect servers that no run uses. Results, segments,
-    logs and inputs stay, and so does everything of a calculation without a result.
+    logs, structures and inputs stay, and so does everything of a calculation without a result.
     """
     from workflows.cleaning import find_idle_homes, find_waste, remove
     from workflows.prefect_settings import find_cache_directory
