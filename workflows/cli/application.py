@@ -52,11 +52,11 @@ alkaliflow resume --all
 """,
     "submit": """
 alkaliflow submit potassium-diffusion --preset demo
-alkaliflow submit runs/potassium-diffusion-demo-1     goes on with a run
+alkaliflow submit runs/potassium-diffusion-demo-1  # goes on with a run
 """,
     "status": """
 alkaliflow status
-alkaliflow status runs/potassium-diffusion-demo-1     its calculations
+alkaliflow status runs/potassium-diffusion-demo-1  # its calculations
 """,
     "watch": "alkaliflow watch",
     "logs": """
@@ -66,8 +66,8 @@ alkaliflow logs runs/potassium-diffusion-demo-1 -f
     "cancel": "alkaliflow cancel runs/potassium-diffusion-demo-1",
     "retry": "alkaliflow retry runs/potassium-diffusion-demo-1 --failed",
     "clean": """
-alkaliflow clean           lists what nobody needs
-alkaliflow clean --yes     deletes it
+alkaliflow clean        # lists what nobody needs
+alkaliflow clean --yes  # deletes it
 """,
     "analyse": "alkaliflow analyse runs/potassium-diffusion-demo-1",
     "list": "alkaliflow list",
