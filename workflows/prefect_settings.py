@@ -114,7 +114,7 @@ def start_private_server() -> PrivateServer | None:
     set_prefect_environment()
     if os.environ.get("PREFECT_API_URL") or "prefect" in sys.modules:
         return None
-    home = Path(os.environ["PREFECT_HOME"]) if os.environ.get("PREFECT_HOME") else _claim_home(_cache_directory())
+    home = Path(os.environ["PREFECT_HOME"]) if os.environ.get("PREFECT_HOME") else _claim_home(find_cache_directory())
     home.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     log = home / "server.log"
@@ -162,7 +162,8 @@ def use_private_server() -> Iterator[PrivateServer | None]:
     yield server
 
 
-def _cache_directory() -> Path:
+def find_cache_directory() -> Path:
+    """Where homes of private servers are kept from run to run."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
     directory = Path(base) / "alkaliflow"
     try:

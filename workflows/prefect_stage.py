@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
+from uuid import UUID
 
-from prefect import task
+from prefect import get_client, task
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,3 +25,24 @@ def run_stage(stage: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -
         return stage(*arguments, **keywords)
 
     return bound()
+
+
+def mark_crashed(flow_run: str, *, reason: str) -> bool:
+    """Tell the server that a flow run is over whose process died and could not say so.
+
+    Args:
+        flow_run: its id.
+        reason: for people.
+
+    Returns:
+        Whether it was changed; it is not if it has ended already, or the server does not know it.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            state = client.read_flow_run(UUID(flow_run)).state
+        except ObjectNotFound:
+            return False
+        if state is not None and state.is_final():
+            return False
+        client.set_flow_run_state(UUID(flow_run), Crashed(message=reason), force=True)
+    return True

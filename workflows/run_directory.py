@@ -26,13 +26,12 @@ from workflows.configuration.resolve import (
     write_yaml,
 )
 from workflows.configuration.yaml_files import read_yaml_file
-from workflows.jobs.durable import compute_sha256, create_json, read_json, write_json
+from workflows.jobs.durable import compute_sha256, create_json, read_json
 from workflows.jobs.store import explain_storage_trouble
+from workflows.run_state import RUN_FILE, find_run_paths, read_state, record_state
 
 SCHEMA_VERSION = 1
 CONFIG_FILE = "config.yaml"
-RUN_FILE = "run.json"
-STATE_FILE = "state.json"
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 INPUTS = "inputs"
@@ -99,11 +98,8 @@ class RunDirectory:
         return read_yaml_file(self.path / CONFIG_FILE)
 
     def state(self) -> dict[str, Any]:
-        """How far the run came: `status`, `keys` (label → key), `started`, `ended`, `message`."""
-        state = {"status": "created", "keys": {}, **(read_json(self.path / STATE_FILE) or {})}
-        if state["status"] == "running" and run_lock.find_holder(self.path) is None:
-            state["status"] = "interrupted"
-        return state
+        """How far the run came, see `workflows.run_state`."""
+        return read_state(self.path)
 
     def record(self, **changes: Any) -> None:  # noqa: ANN401 (JSON values)
         """Change the state: `status`, `keys`, `message` and so on.
@@ -111,9 +107,8 @@ class RunDirectory:
         Raises:
             InputError: if the directory cannot be written.
         """
-        document = {"status": "created", "keys": {}, **(read_json(self.path / STATE_FILE) or {}), **changes}
         with _explained(self.path):
-            write_json(self.path / STATE_FILE, document)
+            record_state(self.path, **changes)
 
     def check_input_files(self) -> None:
         """Check that the files which the configuration names are those that the run began with.
@@ -292,9 +287,9 @@ def _explained(path: Path) -> Iterator[None]:
 def find_runs(root: Path) -> list[RunDirectory]:
     """The runs below a directory, newest first; what is no run is passed over."""
     runs = []
-    for path in sorted({*root.glob(RUN_FILE), *root.glob(f"*/{RUN_FILE}"), *root.glob(f"*/*/{RUN_FILE}")}):
+    for path in find_run_paths(root):
         with contextlib.suppress(InputError):
-            runs.append(RunDirectory.read(path.parent))
+            runs.append(RunDirectory.read(path))
     return sorted(runs, key=lambda run: run.created, reverse=True)
 
 

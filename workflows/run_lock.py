@@ -1,12 +1,14 @@
 """One process at a time on a run directory: a lock that the kernel drops when its holder ends in any way."""
 
+import contextlib
 import fcntl
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from structures.errors import InputError
 from workflows.jobs.process import describe_process, is_alive
@@ -72,11 +74,46 @@ def release(directory: Path) -> None:
         stream.close()
 
 
-def find_holder(directory: Path) -> Holder | None:
-    """The process that works on a run now, as far as can be told from here."""
+def is_held_here(directory: Path) -> bool:
+    """Whether this process has the run."""
+    return (directory / LOCK_FILE).resolve() in _HELD
+
+
+def is_free(directory: Path) -> bool:
+    """Whether no process on any host holds the lock, as far as the file system tells."""
+    if is_held_here(directory):
+        return False
+    try:
+        with (directory / LOCK_FILE).open("r+", encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def give_sign(directory: Path) -> None:
+    """Say that the holder lives, by the time of the lock's file."""
+    with contextlib.suppress(OSError):  # a file server that is away for a moment ends no work
+        os.utime(directory / LOCK_FILE)
+
+
+def read_process(directory: Path) -> Mapping[str, Any] | None:
+    """The process that took the run last, alive or not; None if none did."""
     try:
         process = json.loads((directory / LOCK_FILE).read_text(encoding="utf-8"))
-        alive = is_alive(process)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return None
-    return None if alive is False else Holder(host=str(process["host"]), pid=int(process["pid"]))
+    return process if isinstance(process, dict) else None
+
+
+def find_holder(directory: Path) -> Holder | None:
+    """The process that works on a run now, as far as can be told from here."""
+    process = read_process(directory)
+    try:
+        if process is None or is_alive(process) is False:
+            return None
+        return Holder(host=str(process["host"]), pid=int(process["pid"]))
+    except (KeyError, TypeError, ValueError):
+        return None

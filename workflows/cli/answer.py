@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workflows.run_directory import RunDirectory
-
 if TYPE_CHECKING:
     from analysis.results import Results
+    from workflows.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Answer:
         }
 
 
-def build_answer(directory: RunDirectory) -> Answer:
+def build_answer(directory: "RunDirectory") -> Answer:
     """What the results of a run say."""
     places = {
         "report": str(directory.report_path),

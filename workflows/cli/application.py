@@ -6,14 +6,19 @@ from typing import Annotated
 import typer
 
 from workflows.cli import (
+    cancelling,
     checking,
+    cleaning,
     compare,
     converging,
+    logs,
     looking,
     one_file,
     one_file_settings,
     revoking,
     running,
+    submitting,
+    watching,
     writing,
 )
 from workflows.cli.explaining import explained, format_examples
@@ -42,7 +47,29 @@ alkaliflow run potassium-diffusion --preset fast --set dynamics.temperature_K=35
 alkaliflow run potassium-diffusion examples/potassium-diffusion.yaml --preset fast --workdir runs/k-320 --cores 2
 alkaliflow run potassium-diffusion --preset demo --sweep dynamics.temperature_K=50,100,150 --dry-run
 """,
-    "resume": "alkaliflow resume runs/potassium-diffusion-demo-1",
+    "resume": """
+alkaliflow resume runs/potassium-diffusion-demo-1
+alkaliflow resume --all
+""",
+    "submit": """
+alkaliflow submit potassium-diffusion --preset demo
+alkaliflow submit runs/potassium-diffusion-demo-1  # goes on with a run
+""",
+    "status": """
+alkaliflow status
+alkaliflow status runs/potassium-diffusion-demo-1  # its calculations
+""",
+    "watch": "alkaliflow watch",
+    "logs": """
+alkaliflow logs runs/potassium-diffusion-demo-1
+alkaliflow logs runs/potassium-diffusion-demo-1 -f
+""",
+    "cancel": "alkaliflow cancel runs/potassium-diffusion-demo-1",
+    "retry": "alkaliflow retry runs/potassium-diffusion-demo-1 --failed",
+    "clean": """
+alkaliflow clean        # lists what nobody needs
+alkaliflow clean --yes  # deletes it
+""",
     "analyse": "alkaliflow analyse runs/potassium-diffusion-demo-1",
     "list": "alkaliflow list",
     "show": "alkaliflow show runs/potassium-diffusion-demo-1",
@@ -95,7 +122,14 @@ def _start(
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": running.run,
+    "submit": submitting.submit,
     "resume": running.resume,
+    "status": watching.status,
+    "watch": watching.watch,
+    "logs": logs.logs,
+    "cancel": cancelling.cancel,
+    "retry": submitting.retry,
+    "clean": cleaning.clean,
     "analyse": running.analyse,
     "list": looking.list_runs,
     "show": looking.show,

@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,9 +35,10 @@ from workflows.flows import FLOWS, FlowEntry, find_flow
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from workflows.configuration.resolve import ResolvedConfig
     from workflows.plan import Plan
     from workflows.prefect_settings import PrivateServer
-    from workflows.progress import Event, Tally
+    from workflows.progress import Tally
     from workflows.run_directory import RunDirectory
 
 _BYTES_PER_GB = 1e9
@@ -106,26 +107,55 @@ def run(
     with _signals_stop():
         server = start_private_server()  # gets ready while structures are built
         plan = _plan(entry, config=resolved.config, cores=cores)
-        from workflows.run_directory import CONFIG_FILE, choose_path, open_run
-
-        _check_store(find_store(store), plan=plan)
         name = config.stem if config is not None else preset or entry.default_preset
-        directory = open_run(
-            workdir if workdir is not None else choose_path(DEFAULT_RUNS, flow=flow, name=name),
-            flow=flow,
-            config=resolved.config,
-            store=find_store(store),
-            origin=resolved.provenance(),
+        directory = create_run(
+            entry, resolved=resolved, plan=plan, name=name, workdir=workdir, store=find_store(store), fresh=fresh
         )
-        if fresh:
-            directory.record(salt=uuid.uuid4().hex, keys={})
+        from workflows.run_directory import CONFIG_FILE
+
         config_there = entry.resolve(directory.path / CONFIG_FILE).config  # names the copies in the directory
         _execute(entry, config=config_there, directory=directory, plan=plan, manner=manner, server=server)
 
 
-def resume(
-    directory: Annotated[Path, typer.Argument(help="Directory of the run.")],
+def create_run(
+    entry: FlowEntry,
     *,
+    resolved: "ResolvedConfig[BaseModel]",
+    plan: "Plan",
+    name: str,
+    workdir: Path | None,
+    store: Path,
+    fresh: bool,
+) -> "RunDirectory":
+    """The directory of a new run, or of the same one again, locked for this process."""
+    from workflows.run_directory import choose_path, open_run
+
+    _check_store(store, plan=plan)
+    directory = open_run(
+        workdir if workdir is not None else choose_path(DEFAULT_RUNS, flow=entry.name, name=name),
+        flow=entry.name,
+        config=resolved.config,
+        store=store,
+        origin=resolved.provenance(),
+    )
+    if fresh:
+        directory.record(salt=uuid.uuid4().hex, keys={})
+    return directory
+
+
+def resume(
+    directories: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIRECTORY...", help="Directory of the run; of several, one after the other."),
+    ] = None,
+    *,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Start a driver in the background for every run below DIRECTORY (default: runs) that was interrupted.",
+        ),
+    ] = False,
     accept_break: Annotated[
         bool,
         typer.Option(
@@ -137,25 +167,40 @@ def resume(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a run or a sweep that was stopped, killed or failed; a finished one only prints its answer."""
+    """Go on with a run or a sweep that was stopped, killed or failed; a finished one only prints its answer.
+
+    With --all, runs whose driver died (a crash, a restart of the machine) go on in the background, those that were
+    stopped, cancelled or failed are left alone. It may be repeated at any time, from a timer and on several hosts.
+    """
+    set_executor(executor)
+    if everything:
+        from workflows.cli.submitting import resume_all
+
+        resume_all(directories or [DEFAULT_RUNS], accept_break=accept_break, cores=cores, as_json=as_json)
+        return
+    if not directories:
+        raise InputError("resume needs the directory of a run, or --all. See: alkaliflow status")
+    from workflows.cli.sweeping import resume_sweep
     from workflows.jobs.contract import ACCEPT_BREAK
     from workflows.prefect_settings import start_private_server
     from workflows.sweep import is_sweep
 
-    set_executor(executor)
     if accept_break:
         os.environ[ACCEPT_BREAK] = "1"  # workers inherit it
-    if is_sweep(directory):
-        from workflows.cli.sweeping import resume_sweep
-
-        resume_sweep(directory, manner=Manner(cores=cores, quiet=quiet, json=as_json))
-        return
-    with _signals_stop():
-        server = start_private_server()
-        entry, run_directory, config = _reopen(directory)
-        manner = Manner(cores=cores, quiet=quiet, json=as_json)
-        plan = _plan(entry, config=config, cores=cores)
-        _execute(entry, config=config, directory=run_directory, plan=plan, manner=manner, server=server)
+    manner = Manner(cores=cores, quiet=quiet, json=as_json)
+    runs = [path for path in directories if not is_sweep(path)]
+    errors: list[AlkaliflowError] = []
+    if runs:
+        with _signals_stop():
+            server = start_private_server()
+            errors = [error for path in runs if (error := _resume_one(path, manner=manner, server=server))]
+    for path in directories:
+        if path not in runs:
+            resume_sweep(path, manner=manner)
+    for error in errors[:-1]:
+        typer.echo(str(error), err=True)
+    if errors:
+        raise errors[-1]
 
 
 def analyse(
@@ -184,6 +229,36 @@ def analyse(
             )
         module.analyse(config.model_dump(mode="json"), workdir=str(run_directory.path), store=str(run_directory.store))
         _print_answer(run_directory, manner=Manner(quiet=quiet, json=as_json))
+
+
+def _resume_one(directory: Path, *, manner: Manner, server: "PrivateServer | None") -> AlkaliflowError | None:
+    """Go on with a run; gives what was wrong with it, so that others need not wait for it to be mended."""
+    from workflows import run_lock
+
+    try:
+        with _started(directory):
+            entry, run_directory, config = _reopen(directory)
+            plan = _plan(entry, config=config, cores=manner.cores)
+        _execute(entry, config=config, directory=run_directory, plan=plan, manner=manner, server=server)
+    except AlkaliflowError as error:
+        return error
+    finally:
+        run_lock.release(directory)
+    return None
+
+
+@contextlib.contextmanager
+def _started(directory: Path) -> Iterator[None]:
+    """Have a run that cannot be started as `submit` promised say why, instead of looking interrupted for ever."""
+    from workflows import run_lock
+    from workflows.run_state import read_state, record_state
+
+    try:
+        yield
+    except AlkaliflowError as error:
+        if run_lock.is_held_here(directory) and read_state(directory)["status"] == "starting":
+            record_state(directory, status="failed", message=str(error), ended=_now())
+        raise
 
 
 def _reopen(directory: Path) -> "tuple[FlowEntry, RunDirectory, BaseModel]":
@@ -264,19 +339,23 @@ def drive(
 ) -> "tuple[str, Tally]":
     """Run the flow in its directory, where its end is recorded: `completed`, `stopped`, or `failed` and raised."""
     from workflows.execution import EXECUTOR
-    from workflows.progress import choose_mode, listen, show_progress
+    from workflows.progress import choose_mode, show_progress
+    from workflows.run_notes import close_flow_run, note_flow_run, take_notes
 
     state = directory.state()
     set_executor(os.environ.get(EXECUTOR) or state.get("executor"))
-    directory.record(status="running", started=_now(), message="", executor=os.environ.get(EXECUTOR))
+    if server is None:  # it is the user's, and remembers flows whose process is gone
+        close_flow_run(state, reason="Its process died; another one goes on with the run.")
+    directory.record(status="running", started=_now(), message="", waits="", executor=os.environ.get(EXECUTOR))
     console = open_console(stderr=manner.json)
     begin = time.monotonic()
     mode = choose_mode(console, quiet=manner.quiet)
-    with listen(_remember_keys(directory)), show_progress(console, mode=mode) as tally:
+    flow = entry.load().flow if server is not None else note_flow_run(entry.load().flow, directory=directory)
+    with take_notes(directory), show_progress(console, mode=mode) as tally:
         try:
             if server is not None:
                 server.wait_until_ready()
-            entry.load().flow(
+            flow(
                 config=config.model_dump(mode="json"),
                 workdir=str(directory.path),
                 store=str(directory.store),
@@ -292,19 +371,6 @@ def drive(
             raise
     directory.record(**end, ended=_now())
     return str(end["status"]), tally
-
-
-def _remember_keys(directory: "RunDirectory") -> "Callable[[Event], None]":
-    """Notes each calculation when it is first heard of, so that a run that is killed still knows it."""
-    seen: set[str] = set()
-
-    def note(event: "Event") -> None:
-        key = str(event["key"])
-        if key not in seen:
-            seen.add(key)
-            directory.record(keys={**directory.state()["keys"], str(event.get("label", key)): key})
-
-    return note
 
 
 def _say_stopped(directory: "RunDirectory", *, tally: "Tally", plan: "Plan", config: "BaseModel") -> str:

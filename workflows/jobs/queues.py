@@ -279,8 +279,13 @@ def cancel(attempt: Attempt, *, scheduler: Slurm | None = None) -> str:
     is_needed = any(fellow.ended() is None and not fellow.is_revoked() for fellow in fellows if fellow != attempt)
     if was_waiting and is_needed:
         return "closed; its job goes on with other calculations"
-    numbers = [entry.number for entry in scheduler.find(bundle.name) if entry.index == index]
-    scheduler.cancel(numbers)
+    try:
+        numbers = [entry.number for entry in scheduler.find(bundle.name) if entry.index == index]
+        scheduler.cancel(numbers)
+    except SchedulerError as error:
+        if was_waiting:  # its job, if it ever starts, finds it closed
+            return f"closed; {error}"
+        raise
     if not was_waiting:
         attempt.end("stopped", reason="cancelled", passing=True)
     return f"cancelled job {', '.join(numbers)}" if numbers else "closed; it was not in the queue any more"

@@ -28,6 +28,7 @@ from workflows.jobs.attempt import (
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.contract import ACCEPT_BREAK, Outcome, Workspace
 from workflows.jobs.durable import compute_sha256, create_json, flush_to_disk, seal, write_json
+from workflows.jobs.executor import BY_HAND
 from workflows.jobs.faults import edge
 from workflows.jobs.key import compute_chain_key
 from workflows.jobs.registry import find_recipe
@@ -68,7 +69,7 @@ def take_attempt(job: Path, token: str | None) -> Attempt | None:
     """
     if token is None and derive_state(job) in ("new", "lost", "silent", "stopped", "failed", "crashed"):
         close_if_silent(job)
-        claim_attempt(job, target="by hand")
+        claim_attempt(job, target=BY_HAND)
     attempts = list_attempts(job)
     if not attempts or (job / "result.json").exists() or not attempts[-1].start(token):
         return None
