@@ -136,7 +136,7 @@ def settle_calculations(
         while waiting := [pursuit for pursuit in pursuits.values() if pursuit.outcome is None]:
             executor.poll()
             _start([pursuit for pursuit in waiting if _advance(pursuit, watcher, on_progress)], executor, on_progress)
-            _wait_for_change([pursuit.job for pursuit in waiting if pursuit.outcome is None])
+            _wait_for_change([pursuit.job for pursuit in waiting if pursuit.outcome is None], executor)
     except BaseException as error:
         executor.stop()
         if isinstance(error, OSError) and error.errno in STORAGE_TROUBLE:
@@ -289,16 +289,12 @@ def _report(pursuit: _Pursuit, state: str, on_progress: Progress, *, reason: str
     on_progress({**progress, "key": pursuit.key, "label": label, "state": state, "reason": reason, "hint": hint})
 
 
-def _wait_for_change(jobs: Iterable[Path]) -> None:
-    """Wait until a worker ends, but no longer than the poll interval."""
+def _wait_for_change(jobs: Iterable[Path], executor: Executor) -> None:
+    """Wait until a worker ends, one of ours or of another driver's, but no longer than the poll interval."""
     descriptors = []
-    for job in jobs:
-        attempts = list_attempts(job)
-        started = attempts[-1].started() if attempts else None
-        if started is None or "process" not in started or derive_state(job) != "running":
-            continue
+    for pid in {*executor.list_processes(), *_list_workers(jobs)}:
         try:
-            descriptors.append(os.pidfd_open(int(started["process"]["pid"])))
+            descriptors.append(os.pidfd_open(pid))
         except ProcessLookupError:
             continue
     try:
@@ -306,6 +302,15 @@ def _wait_for_change(jobs: Iterable[Path]) -> None:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _list_workers(jobs: Iterable[Path]) -> Iterable[int]:
+    """Processes of this machine that are at work on calculations."""
+    for job in jobs:
+        attempts = list_attempts(job)
+        started = attempts[-1].started() if attempts else None
+        if started is not None and "process" in started and derive_state(job) == "running":
+            yield int(started["process"]["pid"])
 
 
 def read_log_tail(directory: Path, *, lines: int = _LOG_TAIL_LINES) -> str:

@@ -94,6 +94,9 @@ class Executor(Protocol):
     def look(self, attempt: Attempt) -> Sighting:
         """What became of an attempt that was begun here or by another driver."""
 
+    def list_processes(self) -> Sequence[int]:
+        """Numbers of processes of this machine whose end is news to the driver."""
+
     def stop(self) -> None:
         """The driver is about to end early."""
 

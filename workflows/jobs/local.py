@@ -179,6 +179,10 @@ class LocalExecutor:
         """Take note of workers that ended."""
         self.children = [(job, child) for job, child in self.children if child.poll() is None]
 
+    def list_processes(self) -> Sequence[int]:
+        """The workers started here that have not been taken note of as ended."""
+        return [child.pid for _, child in self.children if child.returncode is None]
+
     def has_worker(self, job: Path) -> bool:
         """Whether a worker started here is still on that calculation."""
         return any(place == job for place, _ in self.children)

@@ -143,6 +143,10 @@ class QueueExecutor:
         """What became of an attempt."""
         return self.watch.look(attempt)
 
+    def list_processes(self) -> Sequence[int]:
+        """None: workers are on other machines, and seen by their files."""
+        return ()
+
     def stop(self) -> None:
         """Jobs stay in the queue: whoever resumes the run finds them."""
 

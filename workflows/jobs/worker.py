@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
@@ -51,6 +52,7 @@ def _stop(signal_number: int, _frame: FrameType | None) -> NoReturn:
     raise StoppedError(signal.Signals(signal_number).name)
 
 
+@cache
 def collect_versions() -> dict[str, str]:
     """Versions of what computes; recorded with every result."""
     versions = {"python": platform.python_version()}
