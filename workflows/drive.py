@@ -25,6 +25,8 @@ from workflows.jobs.registry import find_recipe
 from workflows.jobs.store import STORAGE_TROUBLE, Failed, Finished, Store, explain_storage_trouble
 
 _POLL_S = 0.5
+# Looking at a calculation costs about a millisecond, more on a file server; a driver of many looks less often.
+_POLL_S_PER_CALCULATION = 0.005
 _LOG_TAIL_LINES = 12
 # So long a scheduler is given to say what ended a job whose worker is seen to be dead.
 _EXPLANATION_S = 15.0
@@ -289,8 +291,9 @@ def _report(pursuit: _Pursuit, state: str, on_progress: Progress, *, reason: str
     on_progress({**progress, "key": pursuit.key, "label": label, "state": state, "reason": reason, "hint": hint})
 
 
-def _wait_for_change(jobs: Iterable[Path], executor: Executor) -> None:
+def _wait_for_change(jobs: Sequence[Path], executor: Executor) -> None:
     """Wait until a worker ends, one of ours or of another driver's, but no longer than the poll interval."""
+    interval_s = max(_POLL_S, _POLL_S_PER_CALCULATION * len(jobs))
     descriptors = []
     for pid in {*executor.list_processes(), *_list_workers(jobs)}:
         try:
@@ -298,7 +301,7 @@ def _wait_for_change(jobs: Iterable[Path], executor: Executor) -> None:
         except ProcessLookupError:
             continue
     try:
-        multiprocessing.connection.wait(descriptors, timeout=_POLL_S)
+        multiprocessing.connection.wait(descriptors, timeout=interval_s)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

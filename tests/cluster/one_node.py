@@ -164,7 +164,7 @@ class OneNodeSlurm:
 
     def jobs(self) -> list[tuple[str, str]]:
         """Name and state of each job in the queue."""
-        out = self.run("squeue", "--noheader", "--array", "--format=%j|%T").stdout
+        out = self.run("squeue", "--noheader", "--array", "--format=%j|%T", check=False).stdout
         return [(name, state) for name, _, state in (line.partition("|") for line in out.splitlines())]
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -116,9 +116,12 @@ class Soak:
             self.slurm.run("scancel", f"--name={self.random.choice(jobs)}", check=False)
         elif fault in ("kill a worker", "kill a job's process") and workers:
             bundle = self.random.choice(workers)
-            children = bundle.children() if fault == "kill a worker" else [bundle]
-            for process in children:
-                process.kill()
+            try:
+                children = bundle.children() if fault == "kill a worker" else [bundle]
+                for process in children:
+                    process.kill()
+            except psutil.NoSuchProcess:  # it ended in between
+                children = []
             fault = fault if children else ""
         elif fault == "kill slurmctld":
             self.slurm.kill("slurmctld")
@@ -137,9 +140,9 @@ class Soak:
     def _find_processes(self) -> list[psutil.Process]:
         """Bundles at work on this store."""
         found: list[psutil.Process] = []
-        for process in psutil.process_iter(["cmdline"]):
+        for process in psutil.process_iter(["cmdline", "ppid"]):
             words = process.info["cmdline"] or []
-            is_child = process.ppid() in {other.pid for other in found}
+            is_child = process.info["ppid"] in {other.pid for other in found}
             if "workflows.jobs.bundle" in words and str(self.store.root) in " ".join(words) and not is_child:
                 found.append(process)
         return found

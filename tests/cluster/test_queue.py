@@ -50,6 +50,21 @@ def test_calculations_of_one_kind_are_one_array_and_run_once(store: Store) -> No
     assert of_queue == of_machine
 
 
+def test_a_job_gets_nothing_of_the_environment_but_what_it_needs(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_KEY", "hidden-7391")
+    seen = tmp_path / "seen"
+    run_calculations(sums(1), store=store, executor=build_queue(store, setup=[f"env > {seen}"], scratch=str(tmp_path)))
+    names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+    assert {"PATH", "PYTHONPATH", "TMPDIR"} <= names
+    assert "PREFECT_API_KEY" not in names
+    written = [path.read_bytes() for path in store.root.rglob("*") if path.is_file()]
+    assert not any(b"hidden-7391" in content for content in written)
+    for bundle in (store.root / "bundles").iterdir():
+        assert bundle.stat().st_mode & 0o077 == 0
+
+
 def test_packed_calculations_share_an_entry_and_one_that_crashes_takes_no_other_with_it(store: Store) -> None:
     wanted = sums(4)
     failing = Calculation("toy_sum", settings={"numbers": (9.0,), "fail": "bug"})
