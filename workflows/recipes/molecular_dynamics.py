@@ -92,8 +92,9 @@ def run_molecular_dynamics(calculation: Calculation, workspace: Workspace) -> Ou
     segments = workspace.chain.committed()[: len(plans)]
     if 0 < len(segments) < len(plans) and not workspace.accept_break:
         check_same_engine(segments[-1], record)
-    for plan in plans[len(segments) :]:
-        check_time_left(plan, segments, time_left_s=workspace.time_left_s())
+    n_before = len(segments)
+    for plan in plans[n_before:]:
+        check_time_left(plan, segments, time_left_s=workspace.time_left_s(), is_fresh=plan.number == n_before)
         before = segments[-1].directory if segments else None
         segment = compute_segment(
             dynamics, plan, settings, before=before, workspace=workspace, record=record, last_step=plans[-1].last_step
@@ -235,14 +236,27 @@ def check_same_engine(segment: Segment, record: Mapping[str, Any]) -> None:
         )
 
 
-def check_time_left(plan: SegmentPlan, segments: Sequence[Segment], *, time_left_s: float) -> None:
+def check_time_left(
+    plan: SegmentPlan, segments: Sequence[Segment], *, time_left_s: float, is_fresh: bool = False
+) -> None:
     """Start no segment that cannot be finished.
+
+    Args:
+        plan: the segment to be started.
+        segments: that are committed.
+        time_left_s: until the worker's limit, in s.
+        is_fresh: whether this attempt has committed none yet; one with a limit of its own then tries what just fits.
 
     Raises:
         CalculationError: if the segments so far took longer than what is left; a new attempt goes on from here.
     """
     expected_s = max((float(segment.record.get("wall_time_s", 0.0)) for segment in segments[-3:]), default=0.0)
-    if time_left_s < expected_s * _TIME_MARGIN or time_left_s <= 0:
+    if is_fresh and 0 < time_left_s < expected_s:
+        raise CalculationError(
+            f"limit too short for a segment of {expected_s:.0f} s: {time_left_s:.0f} s are left, and nothing else was "
+            "begun. Allow more (time_min of the cluster's profile), or make the segments shorter"
+        )
+    if time_left_s < expected_s * (1 if is_fresh else _TIME_MARGIN) or time_left_s <= 0:
         raise CalculationError(
             f"{time_left_s:.0f} s are left, segment {plan.number} needs about {expected_s * _TIME_MARGIN:.0f} s; "
             f"{len(segments)} segments are stored, and another attempt goes on from there."

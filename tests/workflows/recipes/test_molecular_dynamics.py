@@ -316,9 +316,13 @@ def test_no_segment_is_started_that_cannot_be_finished(
     store: Store,
 ) -> None:
     run("molecular_dynamics", small, lammps_spec, **SHORT | {"production_steps": 20})
-    with pytest.raises(CalculationError, match=r"0 s are left, segment 4 needs about .* 4 segments are stored"):
+    with pytest.raises(CalculationError, match=r"limit too short for a segment of \d+ s: 0 s are left"):
         run("molecular_dynamics", small, lammps_spec, time_left_s=lambda: 0.001, **SHORT)
     assert len(find_segments(store, small, lammps_spec, **SHORT)) == 4
+    clock, longer = iter([1e9, 0.001]), SHORT | {"production_steps": 400}
+    with pytest.raises(CalculationError, match=r"0 s are left, segment 5 needs about .* 5 segments are stored"):
+        run("molecular_dynamics", small, lammps_spec, time_left_s=lambda: next(clock), **longer)
+    assert len(find_segments(store, small, lammps_spec, **SHORT)) == 5
 
 
 @pytest.mark.parametrize("name", ["engine_version", "engine_sha256", "cpu"])
