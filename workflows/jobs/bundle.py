@@ -67,17 +67,14 @@ class Bundle:
 
     def keep_number(self, number: str) -> None:
         """Write down the number that the scheduler gave it."""
-        create_json(self.directory / _RECEIPT, {"number": number})
-
-    def number(self) -> str | None:
-        """The number that the scheduler gave it, if its reply arrived."""
-        receipt = read_json(self.directory / _RECEIPT) or {}
-        return str(receipt["number"]) if "number" in receipt else None
+        create_json(self.directory / _RECEIPT, {"number": number, "is_array": len(self.entries()) > 1})
 
     def number_of(self, index: int) -> str | None:
-        """The number of one of its entries."""
-        number = self.number()
-        return number if number is None or len(self.entries()) == 1 else f"{number}_{index}"
+        """The number that the scheduler gave one of its entries, if its reply arrived."""
+        receipt = read_json(self.directory / _RECEIPT)
+        if receipt is None:
+            return None
+        return f"{receipt['number']}_{index}" if receipt["is_array"] else str(receipt["number"])
 
     def read_last_words(self, index: int) -> str:
         """What the scheduler's own processes last wrote into the log of an entry; empty if nothing."""

@@ -54,6 +54,7 @@ class QueueWatch:
     _polled_s: float = field(default=-1e9)
     _interval_s: float = field(default=0.0)
     _absent: dict[Path, tuple[float, int]] = field(default_factory=dict)
+    _closer: dict[Path, Sighting] = field(default_factory=dict)
     _polls: int = 0
 
     def poll(self, *, now: bool = False) -> None:
@@ -68,6 +69,7 @@ class QueueWatch:
             self._interval_s = min(_SLOWEST_POLL_S, max(self.poll_s, 2 * self._interval_s))
         else:
             self.trouble = ""
+            self._closer.clear()
             self.entries = {(entry.name, entry.index): entry for entry in entries}
             self._interval_s = min(_SLOWEST_POLL_S, (time.monotonic() - begin) / _POLL_SHARE)
             self._polls += 1
@@ -80,7 +82,7 @@ class QueueWatch:
             return Sighting("unseen", "its submission is damaged")
         index = int(attempt.submission().get("entry", 0))
         entry = self.entries.get((bundle.name, index))
-        if entry is not None and bundle.number() is None:
+        if entry is not None and bundle.number_of(index) is None:
             bundle.keep_number(entry.number.partition("_")[0])
         if self.trouble:
             return Sighting("unseen", f"{_UNANSWERED}: {self.trouble}")
@@ -90,7 +92,9 @@ class QueueWatch:
         if entry is not None and entry.is_working and not self._has_ended_here(attempt):
             self._absent.pop(attempt.directory, None)
             return Sighting("running", f"job {entry.number}")
-        return self._look_closer(attempt, bundle, index=index)
+        if attempt.directory not in self._closer:  # the controller is asked once a look at the queue
+            self._closer[attempt.directory] = self._look_closer(attempt, bundle, index=index)
+        return self._closer[attempt.directory]
 
     def _has_ended_here(self, attempt: Attempt) -> bool:
         """Whether its worker is known to have died, though the job may still be listed."""
