@@ -26,8 +26,9 @@ def test_a_configuration_can_be_planned(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((EXAMPLES / "results").glob("tfsi-*.json")), ids=lambda path: path.stem)
 def test_stored_results_are_those_of_their_configuration_and_of_the_page(path: Path) -> None:
     stored = json.loads(path.read_text(encoding="utf-8"))
-    config = FLOWS["tfsi-adsorption"].resolve(EXAMPLES / f"{path.stem}.yaml").config.model_dump(mode="json")
-    assert find_differences(stored["config"], config) == {}
+    config = FLOWS["tfsi-adsorption"].resolve(EXAMPLES / f"{path.stem}.yaml").config
+    as_now = type(config).model_validate(stored["config"], strict=False)  # keys that came later have their defaults
+    assert find_differences(as_now.model_dump(mode="json"), config.model_dump(mode="json")) == {}
     page = (EXAMPLES.parent / "docs" / "tfsi-adsorption.md").read_text(encoding="utf-8")
     for reaction in stored["observables"]["reactions"].values():
         energy = reaction["energy"]
