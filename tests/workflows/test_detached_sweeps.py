@@ -16,6 +16,7 @@ import pytest
 
 from tests.workflows.detached_runs import PATIENCE_S, PLUGINS, Place
 from workflows import run_lock
+from workflows.cli.sweep_members import choose_width
 from workflows.flows import FLOWS
 from workflows.jobs import registry
 from workflows.jobs.attempt import count_executions, derive_state
@@ -330,11 +331,22 @@ def test_what_run_would_refuse_is_refused_before_anything_starts(place: SweepPla
     assert not (place.folder / "runs").exists()
 
 
+def test_on_a_cluster_members_fill_the_queue_and_here_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ALKALIFLOW_EXECUTOR", raising=False)
+    for asked, configured, expected in ((None, "local", 1), (None, "slurm:big", 8), (3, "slurm", 3), (2, "local", 2)):
+        assert choose_width(asked, configured=configured) == expected
+    monkeypatch.setenv("ALKALIFLOW_EXECUTOR", "slurm")
+    assert choose_width(None, configured="local") == 8
+    monkeypatch.setenv("ALKALIFLOW_EXECUTOR", "local")
+    assert choose_width(None, configured="slurm") == 1
+
+
 @pytest.mark.slow
 def test_members_side_by_side_use_one_private_server(place: SweepPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     fifo = place.make_fifo("one")
     file = place.write({"a": {"wait_for": fifo}}, {"b": {"wait_for": fifo}})
-    monkeypatch.delenv("PREFECT_API_URL")
+    for name in [name for name in os.environ if name.startswith("PREFECT")]:
+        monkeypatch.delenv(name)
     with place.start("submit", "toy-prefect", file, "--workdir", str(SWEEP), "--members", "2") as command:
         assert command.wait(timeout=PATIENCE_S) == 0
     driver = place.driver(SWEEP)

@@ -160,7 +160,9 @@ def plan_members(
         except InputError as error:
             raise type(error)(f"member {name} of {len(members)} ({describe_values(one.swept)}): {error}") from error
     width = choose_width(manner.members, configured=find_executor(next(iter(members.values())).config))
-    return SweepPlan(tuple(axes), {name: one.swept for name, one in members.items()}, plans, n_at_a_time=width)
+    return SweepPlan(
+        tuple(axes), {name: one.swept for name, one in members.items()}, plans, n_at_a_time=min(width, len(members))
+    )
 
 
 def find_executor(config: "BaseModel") -> str:
