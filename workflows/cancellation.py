@@ -1,6 +1,8 @@
 """Ends a run that somebody else drives: its driver, then the workers that would go on without it."""
 
 import signal
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +14,9 @@ from workflows.jobs.attempt import SILENCE_LIMIT_S, Attempt, list_attempts
 from workflows.jobs.ending import send_signal, wait_until_ended
 from workflows.jobs.executor import BY_HAND
 from workflows.run_notes import close_flow_run
-from workflows.run_state import now, read_state, record_state
+from workflows.run_state import find_sweep_of, now, read_state, record_state
 from workflows.run_survey import ENDED_STATES, RunFacts, find_readable_runs, find_state, is_driver_alive, read_run
+from workflows.sweep_survey import find_readable_sweeps, read_sweep
 
 PATIENCE_S = 90.0
 """A driver gives its workers 30 s to end their step."""
@@ -51,28 +54,85 @@ def cancel_run(directory: Path, *, names: list[str] | None = None) -> Cancellati
     """
     run = read_run(directory)
     done = Cancellation()
-    active = {label: key for label, key in run.keys.items() if find_state(run, key) not in _IDLE_STATES}
+    active = _find_active(run)
     chosen = _choose(run, names=names)
-    wanted = _find_wanted(run)
+    place = (find_sweep_of(run.path) or run.path.absolute()).parent
+    wanted = _find_wanted(place, store=run.store, ours={run.path.resolve()})
     for label, key in active.items():
         if key in wanted:
             done.left[label] = f"{wanted[key]} wants it too"
         elif label not in chosen:
             done.left[label] = "not asked for, goes on without a driver"
     _stop_driver(run, done, is_sparing=bool(done.left))
-    run_lock.acquire(directory)  # no timer starts another driver between here and the note
+    _stop_calculations(run, active, done)
+    return done
+
+
+def cancel_sweep(directory: Path) -> Cancellation:
+    """Stop the driver of a sweep, those of its members and the workers of their calculations, as `cancel_run` does.
+
+    Members that were not begun, and those that came to their ends, stay as they are.
+
+    Raises:
+        InputError: if a driver works on another host.
+        CalculationError: if a driver does not end.
+    """
+    sweep = read_sweep(directory)
+    runs, done = sweep.read_members(), Cancellation()
+    active = {name: found for name, run in runs.items() if (found := _find_active(run))}
+    ours = {run.path.resolve() for run in runs.values()}
+    wanted = _find_wanted(sweep.path.absolute().parent, store=sweep.store, ours=ours)
+    for name, found in active.items():
+        done.left |= {
+            f"{name}, {label}": f"{wanted[key]} wants it too" for label, key in found.items() if key in wanted
+        }
+    _stop_driver(sweep.as_run, done, is_sparing=bool(done.left))
+    run_lock.acquire(directory)
     try:
-        for label, key in active.items():
-            if label not in done.left:
-                _stop_calculation(run.find_job(key), label=label, state=find_state(run, key), done=done)
-        status = read_state(directory)["status"]
+        for name, run in runs.items():
+            if name in active or run.is_driven or run.state["status"] == "interrupted":
+                own = Cancellation(driver=done.driver)
+                _stop_driver(run, own, is_sparing=bool(done.left))  # if it has outlived that of the sweep
+                _stop_calculations(run, active.get(name, {}), own, spared=set(wanted))
+                done.driver = done.driver or own.driver
+                done.stopped |= {f"{name}, {label}": how for label, how in own.stopped.items()}
+                done.left |= {f"{name}, {label}": why for label, why in own.left.items()}
+        status = read_sweep(directory).status
         if status not in ("completed", "failed") and (done.driver or status != "stopped"):
-            record_state(directory, status="cancelled", message="", waits="", ended=now())
+            record_state(directory, status="cancelled", message="")
     finally:
         run_lock.release(directory)
+    return done
+
+
+def _find_active(run: RunFacts) -> dict[str, str]:
+    """Label → key of the calculations that go on, or may."""
+    return {label: key for label, key in run.keys.items() if find_state(run, key) not in _IDLE_STATES}
+
+
+def _stop_calculations(
+    run: RunFacts, active: Mapping[str, str], done: Cancellation, *, spared: AbstractSet[str] = frozenset()
+) -> None:
+    """Stop the calculations of a run whose driver is stopped, and note that it was cancelled.
+
+    Args:
+        run: that nobody drives any more.
+        active: label → key of what went on before.
+        done: takes what becomes of each; what is in its `left` is not touched.
+        spared: keys that are not to be touched either.
+    """
+    run_lock.acquire(run.path)  # no timer starts another driver between here and the note
+    try:
+        for label, key in active.items():
+            if label not in done.left and key not in spared:
+                _stop_calculation(run.find_job(key), label=label, state=find_state(run, key), done=done)
+        status = read_state(run.path)["status"]
+        if status not in ("completed", "failed") and (done.driver or status != "stopped"):
+            record_state(run.path, status="cancelled", message="", waits="", ended=now())
+    finally:
+        run_lock.release(run.path)
     if done.driver:
         close_flow_run(run.state, reason="It was cancelled.")
-    return done
 
 
 def _choose(run: RunFacts, *, names: list[str] | None) -> set[str]:
@@ -91,11 +151,11 @@ def _choose(run: RunFacts, *, names: list[str] | None) -> set[str]:
     return chosen
 
 
-def _find_wanted(run: RunFacts) -> dict[str, Path]:
-    """Key → another living run beside this one that wants it."""
-    others = [other for other in find_readable_runs(run.path.absolute().parent) if other.is_driven]
-    others = [other for other in others if other.path.resolve() != run.path.resolve()]
-    return {key: other.path for other in others if other.store == run.store for key in other.keys.values()}
+def _find_wanted(place: Path, *, store: Path, ours: AbstractSet[Path]) -> dict[str, Path]:
+    """Key → another living run below a directory, or member of a sweep there, that wants it."""
+    members = [run for sweep in find_readable_sweeps(place) for run in sweep.read_members().values()]
+    others = [run for run in [*find_readable_runs(place), *members] if run.is_driven and run.store == store]
+    return {key: run.path for run in others if run.path.resolve() not in ours for key in run.keys.values()}
 
 
 def _stop_driver(run: RunFacts, done: Cancellation, *, is_sparing: bool) -> None:

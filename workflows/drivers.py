@@ -1,6 +1,9 @@
 """Drivers without a terminal: a process of its own session for each run, whose words go to the run's driver.log."""
 
+import ctypes
+import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -13,12 +16,13 @@ from structures.errors import CalculationError, InputError
 from workflows import run_lock
 from workflows.jobs.attempt import SILENCE_LIMIT_S
 from workflows.jobs.process import describe_process, is_alive
-from workflows.run_state import DRIVEN, now, read_state, record_state
+from workflows.run_state import DRIVEN, is_sweep, now, read_state, record_state
 
 LOG_FILE = "driver.log"
 START_TIMEOUT_S = 60.0
 _LOOK_EVERY_S = 0.05
 _TAIL_LINES = 12
+_PR_SET_PDEATHSIG = 1
 # Kept, as a handle that is dropped would warn of the driver that outlives it, which is what a driver is for.
 _STARTED: list[subprocess.Popen[bytes]] = []
 
@@ -44,21 +48,32 @@ class Driver:
         return {"run": str(self.run), "host": self.host, "process": self.pid, "log": str(self.log)}
 
 
-def build_command(run: Path, *, cores: int | None = None, accept_break: bool = False) -> list[str]:
+def build_command(
+    run: Path, *, cores: int | None = None, accept_break: bool = False, under: int | None = None
+) -> list[str]:
     """What a driver is: `alkaliflow resume`, with nothing on its command line that others may not read."""
     command = [sys.executable, "-P", "-m", "workflows.cli", "resume", str(run.absolute())]
     command += [] if cores is None else ["--cores", str(cores)]
+    command += [] if under is None else ["--under", str(under)]
     return [*command, "--accept-break"] if accept_break else command
 
 
-def begin_driver(run: Path, *, cores: int | None = None, accept_break: bool = False) -> subprocess.Popen[bytes]:
+def begin_driver(
+    run: Path, *, cores: int | None = None, accept_break: bool = False, under: int | None = None
+) -> subprocess.Popen[bytes]:
     """Start a driver of a run that nobody works on; `await_driver` tells whether it got the run.
+
+    Args:
+        run: directory of a run or a sweep.
+        cores: that may be busy at a time, if not as configured.
+        accept_break: see `alkaliflow resume`.
+        under: process that it may not outlive; None if it stands alone.
 
     Raises:
         InputError: if another process works on the run, which is named, or the run cannot be written.
     """
     try:
-        process = _spawn(run, cores=cores, accept_break=accept_break)
+        process = _spawn(run, cores=cores, accept_break=accept_break, under=under)
     except OSError as error:
         from workflows.jobs.store import explain_storage_trouble
 
@@ -67,10 +82,10 @@ def begin_driver(run: Path, *, cores: int | None = None, accept_break: bool = Fa
     return process
 
 
-def _spawn(run: Path, *, cores: int | None, accept_break: bool) -> subprocess.Popen[bytes]:
+def _spawn(run: Path, *, cores: int | None, accept_break: bool, under: int | None) -> subprocess.Popen[bytes]:
     run_lock.acquire(run)
     try:
-        command = build_command(run, cores=cores, accept_break=accept_break)
+        command = build_command(run, cores=cores, accept_break=accept_break, under=under)
         record_state(run, status="starting", message="", waits="")
         with (run / LOG_FILE).open("ab") as log:
             log.write(f"{now()} {shlex.join(command)}\n".encode())
@@ -123,12 +138,10 @@ def check_orphaned(run: Path) -> None:
     Raises:
         InputError: if it was not, or the driver lives or may live; says what is so.
     """
-    state, process = read_state(run), run_lock.read_process(run)
-    if state["status"] not in {*DRIVEN, "interrupted"}:
-        raise InputError(
-            f"{run}: is {state['status']}, needs to be interrupted. Start it with: alkaliflow submit {run}"
-        )
-    if process is None or state["status"] == "interrupted":
+    status, process = find_status(run), run_lock.read_process(run)
+    if status not in {*DRIVEN, "interrupted"}:
+        raise InputError(f"{run}: is {status}, needs to be interrupted. Start it with: alkaliflow submit {run}")
+    if process is None or status == "interrupted":
         return
     who = f"process {process.get('pid')} on {process.get('host')}"
     if is_alive(process) or not run_lock.is_free(run):
@@ -162,10 +175,10 @@ class Resumption:
 
 
 def resume_interrupted(runs: list[Path], *, cores: int | None = None, accept_break: bool = False) -> Resumption:
-    """Start a driver for each run whose driver is gone; completed ones are passed over."""
+    """Start a driver for each run or sweep whose driver is gone; completed ones are passed over."""
     done, begun = Resumption(), {}
     for run in runs:
-        if read_state(run)["status"] == "completed":
+        if find_status(run) == "completed":
             continue
         try:
             check_orphaned(run)
@@ -178,6 +191,29 @@ def resume_interrupted(runs: list[Path], *, cores: int | None = None, accept_bre
         except CalculationError as error:
             done.troubles.append(str(error))
     return done
+
+
+def find_status(path: Path) -> str:
+    """How far a run or a sweep came."""
+    if not is_sweep(path):
+        return str(read_state(path)["status"])
+    from workflows.sweep_survey import read_sweep
+
+    try:
+        return read_sweep(path).status
+    except InputError:
+        return "damaged"
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when the one that started it ends in any way; workers go on, as ever.
+
+    Args:
+        parent: process that started this one.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before the kernel knew
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def find_silence_s(run: Path) -> float:

@@ -8,10 +8,13 @@ from workflows import run_lock
 from workflows.drivers import LOG_FILE
 from workflows.jobs.attempt import list_attempts
 from workflows.jobs.process import is_alive
+from workflows.run_state import DRIVEN
 from workflows.run_survey import ENDED_STATES, RUNNING_STATES, RunFacts, find_state, read_run
+from workflows.sweep_survey import GONE, SweepFacts, read_sweep
 
 WORKER_LOG = "worker.log"
 DRIVER = "driver"
+_SILENT_STATUSES = frozenset({"created", "completed", GONE})
 _SHOWN_STATES = RUNNING_STATES | ENDED_STATES
 
 
@@ -32,6 +35,17 @@ def find_run_logs(run: RunFacts) -> list[Log]:
     return [log for log in logs if log.path.exists()]
 
 
+def find_sweep_logs(sweep: SweepFacts) -> list[Log]:
+    """The log of the sweep's driver, and those of every member that was begun and has no results."""
+    logs = [Log(DRIVER, sweep.path / LOG_FILE)]
+    runs = sweep.read_members()
+    for member in sweep.members:
+        if member.status not in _SILENT_STATUSES:
+            found = find_run_logs(runs[member.name])
+            logs += [Log(f"{member.name} {log.label}", log.path) for log in found]
+    return [log for log in logs if log.path.exists()]
+
+
 def find_job_logs(job: Path, *, label: str) -> list[Log]:
     """The log of the newest attempt at a calculation, if there is one."""
     paths = [attempt.directory / WORKER_LOG for attempt in list_attempts(job)[-1:]]
@@ -44,6 +58,14 @@ def is_run_over(path: Path) -> bool:
     if run.is_driven or not run_lock.is_free(path):  # a driver prints its answer after it noted its end
         return False
     return not any(find_state(run, key) in RUNNING_STATES for key in run.keys.values())
+
+
+def is_sweep_over(path: Path) -> bool:
+    """Whether neither the sweep's driver nor one of its members will print anything more."""
+    sweep = read_sweep(path)
+    if sweep.state["status"] in DRIVEN or not run_lock.is_free(path):
+        return False
+    return all(is_run_over(member.path) for member in sweep.members if member.status != GONE)
 
 
 def is_job_over(job: Path) -> bool:

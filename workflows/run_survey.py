@@ -106,6 +106,7 @@ class RunRow:
         driver: process and host, or "none".
         sign_s_ago: seconds since driver or workers gave the last sign of life; None if there was none.
         reason: why something failed, or what is waited for.
+        counted: what the numbers are of: the calculations of a run, or the members of a sweep.
     """
 
     run: str
@@ -119,6 +120,7 @@ class RunRow:
     driver: str
     sign_s_ago: float | None
     reason: str
+    counted: str = "calculations"
 
     @property
     def is_moving(self) -> bool:
@@ -232,7 +234,7 @@ def _explain_run(run: RunFacts, *, status: str, states: Mapping[str, str]) -> st
     """Why it failed or what it waits for, in a line."""
     message = str(run.state.get("message") or "")
     if message:
-        return _shorten(message)
+        return shorten_reason(message)
     if status == "interrupted":
         return f"its driver is gone; go on with: alkaliflow submit {run.path}"
     failed = [key for key, state in states.items() if state == "failed"]
@@ -271,10 +273,10 @@ def _explain_calculation(job: Path, *, state: str, attempts: list[Attempt] | Non
     """Why a calculation failed, or what it waits for."""
     result = read_json(job / "result.json") if state == "failed" else None
     if result is not None:
-        return _shorten(str(result.get("reason", "")))
+        return shorten_reason(str(result.get("reason", "")))
     newest = (list_attempts(job) if attempts is None else attempts)[-1:]
     if state in ENDED_STATES and newest:
-        return _shorten(str((newest[0].ended() or {}).get("reason") or _VANISHED))
+        return shorten_reason(str((newest[0].ended() or {}).get("reason") or _VANISHED))
     if state in ("unknown", "silent", "submitted") and newest:
         target = str(newest[0].submission().get("target", "local"))
         if target != "local":
@@ -283,7 +285,7 @@ def _explain_calculation(job: Path, *, state: str, attempts: list[Attempt] | Non
     return "waits for its turn" if state == "new" and waits else ""
 
 
-def _shorten(reason: str) -> str:
+def shorten_reason(reason: str) -> str:
     """The line that says it: the first one, with the last one of a traceback in the traceback's place."""
     lines = [line for line in reason.splitlines() if line.strip() and not line.startswith("Its files: ")]
     first = lines[0] if lines else ""

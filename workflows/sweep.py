@@ -18,15 +18,21 @@ from analysis.sweep_rows import describe_values
 from structures.errors import InputError
 from workflows import run_lock
 from workflows.configuration.resolve import ResolvedConfig, config_sha256
-from workflows.jobs.durable import create_json, read_json, write_json
+from workflows.jobs.durable import create_json, read_json
 from workflows.jobs.store import explain_storage_trouble
 from workflows.run_directory import RunDirectory, open_run
+from workflows.run_state import (
+    SWEEP_FILE,
+    derive_sweep_status,
+    find_sweep_paths,
+    is_sweep,
+    now,
+    read_state,
+    record_state,
+)
 from workflows.sweep_axes import Axis
 
 SCHEMA_VERSION = 1
-SWEEP_FILE = "sweep.json"
-STATE_FILE = "state.json"
-MEMBERS = "members"
 # How the results of the members are put together.
 TABLE, CONVERGENCE = "table", "convergence"
 
@@ -113,21 +119,20 @@ class Sweep:
         return {member.name: _read_state(self.directory(member)) for member in self.members}
 
     def status(self, *, states: Mapping[str, Mapping[str, Any]] | None = None) -> str:
-        """How far it came: created, running, completed, failed, stopped or interrupted."""
+        """How far it came, see `derive_sweep_status`."""
         states = self.states() if states is None else states
-        counts = Counter(str(state["status"]) for state in states.values())
-        own = str((read_json(self.path / STATE_FILE) or {}).get("status", "created"))
-        if own == "running" and run_lock.find_holder(self.path) is not None:
-            return "running"
-        if counts["completed"] == len(self.members):
-            return "completed"
-        if own == "running":
-            return "interrupted"
-        return "failed" if own == "ended" else own
+        n_completed = sum(state["status"] == "completed" for state in states.values())
+        own = str(read_state(self.path)["status"])
+        return derive_sweep_status(own, n_completed=n_completed, n_members=len(self.members))
 
-    def record(self, status: str) -> None:
-        """Note that a driver began (`running`), was stopped (`stopped`) or has tried every member (`ended`)."""
-        write_json(self.path / STATE_FILE, {"status": status, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+    def record(self, status: str, **changes: Any) -> None:  # noqa: ANN401 (JSON values)
+        """Note that a driver began (`running`), was stopped (`stopped`) or has tried every member (`ended`).
+
+        Args:
+            status: of the sweep itself.
+            changes: what the next driver is to know: `executor` and how many `members` go on side by side.
+        """
+        record_state(self.path, status=status, at=now(), message="", **changes)
 
     def describe(self, *, states: Mapping[str, Mapping[str, Any]] | None = None) -> str:
         """The status with how many members came how far: "failed: 4 of 6 completed, 1 failed"."""
@@ -144,11 +149,6 @@ def _read_state(directory: Path) -> dict[str, Any]:
         return RunDirectory.read(directory).state()
     except InputError as error:
         return {"status": "gone", "message": str(error), "keys": {}}
-
-
-def is_sweep(path: Path) -> bool:
-    """Whether a directory holds a sweep."""
-    return (path / SWEEP_FILE).exists()
 
 
 def name_members(n_members: int) -> list[str]:
@@ -258,11 +258,10 @@ def _check_foreign(path: Path, *, ours: set[str]) -> None:
 
 def find_sweeps(root: Path) -> list[Sweep]:
     """The sweeps below a directory, newest first; what is none is passed over."""
-    paths = {*root.glob(SWEEP_FILE), *root.glob(f"*/{SWEEP_FILE}"), *root.glob(f"*/*/{SWEEP_FILE}")}
     sweeps = []
-    for path in sorted(paths):
+    for path in find_sweep_paths(root):
         try:
-            sweeps.append(Sweep.read(path.parent))
+            sweeps.append(Sweep.read(path))
         except InputError:
             continue
     return sorted(sweeps, key=lambda sweep: sweep.created, reverse=True)

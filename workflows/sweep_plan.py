@@ -54,11 +54,13 @@ class SweepPlan:
         axes: what is swept.
         members: name of a member → its values.
         plans: name of a member → its plan, in the order in which they run.
+        n_at_a_time: members that go on side by side.
     """
 
     axes: tuple[Axis, ...]
     members: Mapping[str, Mapping[str, Any]]
     plans: Mapping[str, MemberPlan]
+    n_at_a_time: int = 1
 
     @property
     def new(self) -> dict[str, Piece]:
@@ -103,7 +105,7 @@ class SweepPlan:
 
     @property
     def expected_s(self) -> float:
-        """Expected wall time: members run one after the other."""
+        """Expected wall time on one machine, whose cores members share: that of one after the other."""
         return sum(
             plan.expected_s * _compute_share(piece.core_hours, of=plan.core_hours)
             for plan, piece in zip(self.plans.values(), self.new.values(), strict=True)
@@ -132,12 +134,13 @@ class SweepPlan:
             f"{self.n_atoms} atoms at most" if self.n_atoms else "",
             f"{self.n_steps} steps" if self.n_steps else "",
         ]
+        order = "one after the other" if self.n_at_a_time == 1 else f"{self.n_at_a_time} at a time"
         shared = self.shared_core_hours
         on = "1 core" if cores == 1 else f"{cores} cores"
         work = f"{self.core_hours:.2g} core-hours"
         return [
             *(f"sweep       {axis.key}: {len(axis.values)} values" for axis in self.axes),
-            f"members     {len(names)}, one after the other in one store; each adds",
+            f"members     {len(names)}, {order} in one store; each adds",
             *members,
             *(f"size        {text}" for text in [", ".join(filter(None, sizes))] if text),
             f"expected    {show_duration(self.expected_s)} on {on} ({work}), {self.disk_GB:.2g} GB of disk",
@@ -152,6 +155,7 @@ class SweepPlan:
         return {
             "axes": {axis.key: list(axis.values) for axis in self.axes},
             "n_members": len(self.plans),
+            "n_at_a_time": self.n_at_a_time,
             "n_atoms": self.n_atoms,
             "n_steps": self.n_steps,
             "core_hours": self.core_hours,

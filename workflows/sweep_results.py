@@ -94,7 +94,7 @@ def publish(sweep: Sweep, *, gathered: Gathered, anew: bool = False) -> Results:
         gathered.rows,
         axes=axes,
         flow=sweep.flow,
-        config=_read_config(sweep),
+        config=read_config(sweep),
         references=gathered.references,
         provenance=Provenance(
             versions={"alkaliflow": sweep.version},
@@ -119,7 +119,7 @@ def describe_axes(sweep: Sweep) -> list[SweepAxis]:
     return [SweepAxis(axis.key, axis.values) for axis in sweep.axes]
 
 
-def _read_config(sweep: Sweep) -> Mapping[str, Any]:
+def read_config(sweep: Sweep) -> Mapping[str, Any]:
     """The configuration of the first member that can be read."""
     for member in sweep.members:
         try:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from structures.errors import InputError
 from workflows.cli.options import JsonOption
 
 
 def cancel(
-    directory: Annotated[Path, typer.Argument(help="Directory of the run.")],
+    directory: Annotated[Path, typer.Argument(help="Directory of the run or the sweep.")],
     calculations: Annotated[
         list[str] | None, typer.Argument(metavar="KEY...", help="Stop these only: keys or labels. Default: all.")
     ] = None,
@@ -22,10 +23,18 @@ def cancel(
 
     What was committed stays, and `submit` or `resume` goes on with it. A calculation that another run wants is left
     alone. With keys the driver is stopped all the same, as it would begin them again; the others go on without it.
-    """
-    from workflows.cancellation import cancel_run
 
-    done = cancel_run(directory, names=calculations)
+    Of a sweep: its driver and all its members. One member: its directory.
+    """
+    from workflows.cancellation import cancel_run, cancel_sweep
+    from workflows.run_state import is_sweep
+
+    if is_sweep(directory) and calculations:
+        raise InputError(
+            f"{directory}: is a sweep, {', '.join(calculations)} cannot be found in it. Name one of its members: "
+            f"alkaliflow cancel {directory}/members/001 {' '.join(calculations)}"
+        )
+    done = cancel_sweep(directory) if is_sweep(directory) else cancel_run(directory, names=calculations)
     if as_json:
         typer.echo(json.dumps(asdict(done), indent=1))
         return

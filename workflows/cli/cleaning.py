@@ -45,10 +45,12 @@ def clean(
 
 
 def _find_stores(directory: Path) -> list[Path]:
-    """Stores of the runs below a directory, or the user's own if there are none."""
+    """Stores of the runs and sweeps below a directory, or the user's own if there are none."""
     from workflows.run_survey import find_readable_runs
+    from workflows.sweep_survey import find_readable_sweeps
 
     stores = dict.fromkeys(run.store for run in find_readable_runs(directory))
+    stores |= dict.fromkeys(sweep.store for sweep in find_readable_sweeps(directory))
     return [root for root in stores if root.is_dir()] or [find_store(None)]
 
 

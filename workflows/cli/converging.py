@@ -45,6 +45,7 @@ def converge(
     Each value is a run of its own below the output directory; what two runs share is computed once. Stopped, the same
     command goes on.
     """
+    from workflows.cli.sweep_members import Asked
     from workflows.cli.sweeping import launch
     from workflows.sweep import CONVERGENCE
 
@@ -58,16 +59,8 @@ def converge(
             if name in members and members[name][1].swept != {axis.key: value}:
                 raise InputError(f"--vary: {value} of {axis.key} has the directory {name}, as another value has.")
             members[name] = (name, replace(resolved, swept={axis.key: value}))
-    launch(
-        entry,
-        axes=axes,
-        members=members,
-        path=output,
-        store=find_store(store),
-        gather=CONVERGENCE,
-        dry_run=dry_run,
-        manner=Manner(cores=cores, quiet=quiet),
-    )
+    asked = Asked(entry, axes=axes, members=members, path=output, store=find_store(store), gather=CONVERGENCE)
+    launch(asked, dry_run=dry_run, manner=Manner(cores=cores, quiet=quiet))
 
 
 def parse_variation(text: str) -> "Axis":

@@ -18,7 +18,9 @@ FOLLOW_EVERY_S = 0.5
 
 
 def logs(
-    what: Annotated[str, typer.Argument(help="Directory of a run, or key of a calculation (its first letters).")],
+    what: Annotated[
+        str, typer.Argument(help="Directory of a run or sweep, or key of a calculation (its first letters).")
+    ],
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the run ends.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of each log to begin with.")] = 20,
@@ -55,8 +57,15 @@ def _is_run(what: str) -> bool:
 def _find(what: str, *, store: Path | None) -> "tuple[Callable[[], list[Log]], Callable[[], bool]]":
     """What gives the logs now, and what tells that nothing more will come."""
     from workflows.run_logs import find_job_logs, find_run_logs, is_job_over, is_run_over
+    from workflows.run_state import is_sweep
     from workflows.run_survey import read_run
 
+    if _is_run(what) and is_sweep(Path(what)):
+        from workflows.run_logs import find_sweep_logs, is_sweep_over
+        from workflows.sweep_survey import read_sweep
+
+        sweep = Path(what)
+        return lambda: find_sweep_logs(read_sweep(sweep)), lambda: is_sweep_over(sweep)
     if _is_run(what):
         path = Path(what)
         read_run(path)

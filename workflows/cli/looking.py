@@ -59,10 +59,10 @@ def show(
     """Show a run or a sweep: what it is, how far it came, its calculations or members, and its answer."""
     from workflows.cli.answer import build_answer, format_table
     from workflows.run_directory import RunDirectory
-    from workflows.sweep import is_sweep
+    from workflows.run_state import is_sweep
 
     if is_sweep(directory):
-        from workflows.cli.sweeping import show_sweep
+        from workflows.cli.sweep_answer import show_sweep
 
         show_sweep(directory, as_json=as_json)
         return

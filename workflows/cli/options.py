@@ -26,6 +26,12 @@ SweepOption = Annotated[
     typer.Option("--sweep", help="A run for each value: section.key=1,2,3 or key=1..5. Repeated: each combination."),
 ]
 CoresOption = Annotated[int | None, typer.Option("--cores", min=1, help="Cores that may be busy. Default: all.")]
+MembersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--members", min=1, help="Members of a sweep that run side by side. Default: 1, on a cluster 8; kept by resume."
+    ),
+]
 ExecutorOption = Annotated[
     str | None,
     typer.Option(

@@ -23,6 +23,7 @@ from workflows.cli.options import (
     CoresOption,
     ExecutorOption,
     JsonOption,
+    MembersOption,
     QuietOption,
     StoreOption,
     SweepOption,
@@ -48,9 +49,10 @@ FlowArgument = Annotated[str, typer.Argument(help=f"Which flow: {', '.join(FLOWS
 
 @dataclass(frozen=True)
 class Manner:
-    """How to run: cores, and what to print."""
+    """How to run: cores, members of a sweep side by side, and what to print."""
 
     cores: int | None = None
+    members: int | None = None
     quiet: bool = False
     json: bool = False
 
@@ -73,6 +75,7 @@ def run(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what the store already has.")] = False,
     cores: CoresOption = None,
+    members: MembersOption = None,
     executor: ExecutorOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -89,15 +92,17 @@ def run(
 
     set_executor(executor)
     entry = find_flow(flow)
-    manner = Manner(cores=cores, quiet=quiet, json=as_json)
+    manner = Manner(cores=cores, members=members, quiet=quiet, json=as_json)
     if axes := find_axes(config, options=sweeps or []):
-        from workflows.cli.sweeping import Source, run_sweep
+        from workflows.cli.sweep_members import Source
+        from workflows.cli.sweeping import run_sweep
 
         source = Source(config, preset=preset, sets=tuple(sets or ()))
         run_sweep(
             entry, axes=axes, source=source, workdir=workdir, store=store, dry_run=dry_run, fresh=fresh, manner=manner
         )
         return
+    check_no_members(members)
     resolved = entry.resolve(config, preset=preset, sets=sets or [])
     if dry_run:
         _print_plan(_plan(entry, config=resolved.config, cores=cores), manner=manner)
@@ -163,7 +168,9 @@ def resume(
         ),
     ] = False,
     cores: CoresOption = None,
+    members: MembersOption = None,
     executor: ExecutorOption = None,
+    under: Annotated[int | None, typer.Option("--under", hidden=True, help="Process not to be outlived.")] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -172,8 +179,13 @@ def resume(
     With --all, runs whose driver died (a crash, a restart of the machine) go on in the background, those that were
     stopped, cancelled or failed are left alone. It may be repeated at any time, from a timer and on several hosts.
     """
+    if under is not None:
+        from workflows.drivers import end_with_parent
+
+        end_with_parent(under)
     set_executor(executor)
     if everything:
+        check_no_members(members)
         from workflows.cli.submitting import resume_all
 
         resume_all(directories or [DEFAULT_RUNS], accept_break=accept_break, cores=cores, as_json=as_json)
@@ -182,18 +194,13 @@ def resume(
         raise InputError("resume needs the directory of a run, or --all. See: alkaliflow status")
     from workflows.cli.sweeping import resume_sweep
     from workflows.jobs.contract import ACCEPT_BREAK
-    from workflows.prefect_settings import start_private_server
-    from workflows.sweep import is_sweep
+    from workflows.run_state import is_sweep
 
     if accept_break:
         os.environ[ACCEPT_BREAK] = "1"  # workers inherit it
-    manner = Manner(cores=cores, quiet=quiet, json=as_json)
+    manner = Manner(cores=cores, members=members, quiet=quiet, json=as_json)
     runs = [path for path in directories if not is_sweep(path)]
-    errors: list[AlkaliflowError] = []
-    if runs:
-        with _signals_stop():
-            server = start_private_server()
-            errors = [error for path in runs if (error := _resume_one(path, manner=manner, server=server))]
+    errors = _resume_runs(runs, manner=manner) if runs else []
     for path in directories:
         if path not in runs:
             resume_sweep(path, manner=manner)
@@ -201,6 +208,16 @@ def resume(
         typer.echo(str(error), err=True)
     if errors:
         raise errors[-1]
+
+
+def check_no_members(members: int | None) -> None:
+    """Refuse `--members` where it would have no effect.
+
+    Raises:
+        InputError: if it was given.
+    """
+    if members is not None:
+        raise InputError(f"--members is {members}, needs a sweep. Leave it out, or sweep a key: --sweep KEY=1,2,3.")
 
 
 def analyse(
@@ -213,10 +230,10 @@ def analyse(
 
     Of a sweep: put together anew what its members found.
     """
-    from workflows.sweep import is_sweep
+    from workflows.run_state import is_sweep
 
     if is_sweep(directory):
-        from workflows.cli.sweeping import analyse_sweep
+        from workflows.cli.sweep_answer import analyse_sweep
 
         analyse_sweep(directory, manner=Manner(quiet=quiet, json=as_json))
         return
@@ -229,6 +246,16 @@ def analyse(
             )
         module.analyse(config.model_dump(mode="json"), workdir=str(run_directory.path), store=str(run_directory.store))
         _print_answer(run_directory, manner=Manner(quiet=quiet, json=as_json))
+
+
+def _resume_runs(runs: list[Path], *, manner: Manner) -> list[AlkaliflowError]:
+    """Go on with runs, one after the other; gives what was wrong with each that could not."""
+    from workflows.prefect_settings import start_private_server
+
+    check_no_members(manner.members)
+    with _signals_stop():
+        server = start_private_server()
+        return [error for path in runs if (error := _resume_one(path, manner=manner, server=server))]
 
 
 def _resume_one(directory: Path, *, manner: Manner, server: "PrivateServer | None") -> AlkaliflowError | None:

@@ -11,11 +11,14 @@ from workflows.cli.options import (
     CoresOption,
     ExecutorOption,
     JsonOption,
+    MembersOption,
     QuietOption,
     StoreOption,
+    SweepOption,
     find_store,
     set_executor,
 )
+from workflows.cli.running import Manner, check_no_members, create_run
 from workflows.flows import FLOWS, FlowEntry, find_flow
 
 if TYPE_CHECKING:
@@ -23,43 +26,61 @@ if TYPE_CHECKING:
 
 
 def submit(
-    flow: Annotated[str, typer.Argument(help=f"Which flow ({', '.join(FLOWS)}), or the directory of a run.")],
+    flow: Annotated[str, typer.Argument(help=f"Which flow ({', '.join(FLOWS)}), or the directory of a run or sweep.")],
     config: Annotated[Path | None, typer.Argument(help="Your YAML file; write one with: alkaliflow init FLOW.")] = None,
     *,
     preset: Annotated[str | None, typer.Option("--preset", help="Values to start from: demo, fast, standard …")] = None,
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: section.key=value (YAML). May be repeated.")
     ] = None,
+    sweeps: SweepOption = None,
     workdir: Annotated[
         Path | None, typer.Option("--workdir", help="Directory of the run. Default: a new one in runs/.")
     ] = None,
     store: StoreOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what the store already has.")] = False,
     cores: CoresOption = None,
+    members: MembersOption = None,
     executor: ExecutorOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a flow without a terminal: checks everything as `run` does, starts it in the background, and returns.
 
-    The terminal may be closed, the connection may end. With the directory of a run, goes on with that one.
+    The terminal may be closed, the connection may end. With the directory of a run, goes on with that one. A sweep has
+    one driver, which starts those of its members.
     """
     from workflows.drivers import start_driver
+    from workflows.run_state import is_sweep
 
     set_executor(executor)
     if flow not in FLOWS and _is_run(Path(flow)):
-        given = {"CONFIG": config, "--preset": preset, "--set": sets, "--workdir": workdir, "--store": store}
-        _check_alone(flow, given=[name for name, value in given.items() if value] + (["--fresh"] if fresh else []))
+        given: dict[str, object] = {
+            "CONFIG": config,
+            "--preset": preset,
+            "--set": sets,
+            "--sweep": sweeps,
+            "--workdir": workdir,
+        }
+        given |= {"--store": store, "--fresh": fresh}
+        _check_alone(flow, given=[name for name, value in given.items() if value])
         directory = _find_unfinished(Path(flow))
+        if is_sweep(directory):
+            from workflows.cli.sweeping import choose_anew
+
+            choose_anew(directory, members=members)
+        else:
+            check_no_members(members)
     else:
         values = {"preset": preset, "sets": sets or []}
         place = {"workdir": workdir, "store": find_store(store), "fresh": fresh}
-        directory = _create(find_flow(flow), config, values=values, place=place, cores=cores)
+        manner = Manner(cores=cores, members=members, quiet=quiet)
+        directory = _create(find_flow(flow), config, sweeps=sweeps or [], values=values, place=place, manner=manner)
     _tell(start_driver(directory, cores=cores), quiet=quiet, as_json=as_json)
 
 
 def retry(
-    directory: Annotated[Path, typer.Argument(help="Directory of the run.")],
+    directory: Annotated[Path, typer.Argument(help="Directory of the run or the sweep.")],
     *,
     failed: Annotated[bool, typer.Option("--failed", help="Calculations that failed; good results are kept.")] = False,
     foreground: Annotated[
@@ -93,17 +114,19 @@ def retry(
 
 
 def resume_all(roots: list[Path], *, accept_break: bool, cores: int | None, as_json: bool) -> None:
-    """Start a driver for every run below the directories that was interrupted, and say what is left alone and why.
+    """Start a driver for every run and sweep below the directories that was interrupted, and say what is left alone.
+
+    Members of a sweep are its driver's business.
 
     Raises:
         CalculationError: if a driver could not be started; after the others were.
     """
     from workflows.drivers import resume_interrupted
-    from workflows.run_state import find_run_paths
+    from workflows.run_state import find_run_paths, find_sweep_of, find_sweep_paths
 
-    done = resume_interrupted(
-        [path for root in roots for path in find_run_paths(root)], cores=cores, accept_break=accept_break
-    )
+    runs = [path for root in roots for path in find_run_paths(root) if find_sweep_of(path) is None]
+    sweeps = [path for root in roots for path in find_sweep_paths(root)]
+    done = resume_interrupted([*runs, *sweeps], cores=cores, accept_break=accept_break)
     if as_json:
         typer.echo(json.dumps(done.to_json(), indent=1))
     else:
@@ -116,14 +139,27 @@ def resume_all(roots: list[Path], *, accept_break: bool, cores: int | None, as_j
 
 
 def _create(
-    entry: FlowEntry, config: Path | None, *, values: dict[str, Any], place: dict[str, Any], cores: int | None
+    entry: FlowEntry,
+    config: Path | None,
+    *,
+    sweeps: list[str],
+    values: dict[str, Any],
+    place: dict[str, Any],
+    manner: Manner,
 ) -> Path:
-    """A new run that was checked as `run` checks it, its directory given back."""
+    """A new run or sweep that was checked as `run` checks it, its directory given back."""
     from workflows import run_lock
-    from workflows.cli.running import create_run
+    from workflows.sweep_axes import find_axes
 
+    if axes := find_axes(config, options=sweeps):
+        from workflows.cli.sweep_members import Source, ask
+        from workflows.cli.sweeping import create_sweep
+
+        source = Source(config, preset=values["preset"], sets=tuple(values["sets"]))
+        return create_sweep(ask(entry, axes=axes, source=source, **place), manner=manner)
+    check_no_members(manner.members)
     resolved = entry.resolve(config, **values)
-    plan = entry.load().plan(resolved.config, cores=cores)
+    plan = entry.load().plan(resolved.config, cores=manner.cores)
     name = config.stem if config is not None else values["preset"] or entry.default_preset
     run = create_run(entry, resolved=resolved, plan=plan, name=name, **place)
     run_lock.release(run.path)
@@ -131,16 +167,16 @@ def _create(
 
 
 def _is_run(path: Path) -> bool:
-    from workflows.run_state import RUN_FILE
+    from workflows.run_state import RUN_FILE, is_sweep
 
-    return (path / RUN_FILE).exists()
+    return (path / RUN_FILE).exists() or is_sweep(path)
 
 
 def _find_unfinished(path: Path) -> Path:
     """The directory, if there is something left to do."""
-    from workflows.run_state import read_state
+    from workflows.drivers import find_status
 
-    if read_state(path)["status"] == "completed":
+    if find_status(path) == "completed":
         raise InputError(f"{path}: is completed, needs a run with something left to do. See: alkaliflow show {path}")
     return path
 

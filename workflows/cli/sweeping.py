@@ -1,47 +1,31 @@
-"""Sweeps on the command line: run, go on, show. Each member is an ordinary run, driven by the ordinary flow."""
+"""Sweeps on the command line: run and go on. Each member is an ordinary run, driven by the ordinary flow."""
 
 import json
-import time
+import os
 import traceback
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from analysis.sweep_rows import describe_values
-from structures.errors import AlkaliflowError, InputError
+from structures.errors import AlkaliflowError
 from workflows import run_lock
-from workflows.cli.explaining import EXIT_FAILED, EXIT_STOPPED
-from workflows.cli.options import DEFAULT_RUNS, find_store
-from workflows.cli.running import Manner, _check_store, _plan, _reopen, _signals_stop, drive
+from workflows.cli.explaining import EXIT_STOPPED
+from workflows.cli.options import find_store, set_executor
+from workflows.cli.running import Manner, _plan, _reopen, _signals_stop, _started, drive
+from workflows.cli.sweep_answer import publish_members
+from workflows.cli.sweep_members import Asked, Source, ask, choose_width
+from workflows.execution import EXECUTOR
 from workflows.flows import FlowEntry
+from workflows.jobs.executor import LOCAL
 from workflows.jobs.store import STORAGE_TROUBLE
-from workflows.sweep import CONVERGENCE, TABLE, Member, Sweep, check_different, name_members, open_sweep
-from workflows.sweep_axes import Axis, build_product, check_apart
-from workflows.sweep_plan import SweepPlan
+from workflows.run_state import read_state, record_state
+from workflows.sweep import Member, Sweep
+from workflows.sweep_axes import Axis
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from analysis.sweep_rows import SweepRow
-    from workflows.cli.answer import Answer
-    from workflows.configuration.resolve import ResolvedConfig
     from workflows.prefect_settings import PrivateServer
-
-MOST_ROWS = 40
-_SAY_EVERY_S = 5.0
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the configurations of all members come from."""
-
-    path: Path | None = None
-    preset: str | None = None
-    sets: tuple[str, ...] = ()
 
 
 def run_sweep(
@@ -55,45 +39,16 @@ def run_sweep(
     fresh: bool,
     manner: Manner,
 ) -> None:
-    """Check every member, then run one after the other, and put together what they found."""
-    from workflows.run_directory import choose_path
-
-    check_apart(axes, sets=source.sets)
-    products = build_product(axes)
-    named = dict(zip(name_members(len(products)), products, strict=True))
-    resolved = resolve_members(entry, axes=axes, source=source, values=named)
-    check_different({name: one.config for name, one in resolved.items()}, values=named)
-    start = source.path.stem if source.path is not None else source.preset or entry.default_preset
-    path = workdir if workdir is not None else choose_path(DEFAULT_RUNS, flow=entry.name, name=f"{start}-sweep")
-    launch(
-        entry,
-        axes=axes,
-        members={name: (f"members/{name}", one) for name, one in resolved.items()},
-        path=path,
-        store=find_store(store),
-        gather=TABLE,
-        dry_run=dry_run,
-        salt=uuid.uuid4().hex if fresh else "",
-        manner=manner,
-    )
+    """Check every member, then run them, and put together what they found."""
+    asked = ask(entry, axes=axes, source=source, workdir=workdir, store=find_store(store), fresh=fresh)
+    launch(asked, dry_run=dry_run, manner=manner)
 
 
-def launch(
-    entry: FlowEntry,
-    *,
-    axes: Sequence[Axis],
-    members: "Mapping[str, tuple[str, ResolvedConfig[BaseModel]]]",
-    path: Path,
-    store: Path,
-    gather: str,
-    dry_run: bool,
-    manner: Manner,
-    salt: str = "",
-) -> None:
+def launch(asked: Asked, *, dry_run: bool, manner: Manner) -> None:
     """Plan all members, print the sum, and unless it is a dry run do them."""
     with _signals_stop():
         server = None if dry_run else _start_server()
-        plan = plan_members(entry, axes=axes, members={name: one for name, (_, one) in members.items()}, manner=manner)
+        plan = asked.plan(manner=manner)
         if manner.json and dry_run:
             typer.echo(json.dumps(plan.to_json(), indent=1))
         elif not (manner.quiet or manner.json):
@@ -102,72 +57,45 @@ def launch(
             if not (manner.quiet or manner.json):
                 typer.echo("Dry run: every member was built and checked, nothing was started.")
             return
-        _check_store(store, plan=plan)  # type: ignore[arg-type]  # it asks for the size alone
-        sweep = open_sweep(path, flow=entry.name, store=store, axes=axes, members=members, gather=gather, salt=salt)
-        drive_members(sweep, server=server, manner=manner, is_planned=True)
+        drive_members(asked.open(plan=plan), server=server, manner=manner, is_planned=True)
 
 
-def resolve_members(
-    entry: FlowEntry, *, axes: Sequence[Axis], source: Source, values: Mapping[str, Mapping[str, Any]]
-) -> "dict[str, ResolvedConfig[BaseModel]]":
-    """The checked configuration of each member.
-
-    Raises:
-        InputError: each mistake once, with the members that have it.
-    """
-    origins = {axis.key: axis.origin for axis in axes}
-    resolved: dict[str, ResolvedConfig[BaseModel]] = {}
-    problems: dict[str, list[str]] = {}
-    for name, own in values.items():
-        swept = {key: (value, origins[key]) for key, value in own.items()}
-        try:
-            resolved[name] = entry.resolve(source.path, preset=source.preset, sets=source.sets, swept=swept)
-        except InputError as error:
-            for line in str(error).splitlines():
-                problems.setdefault(line, []).append(name)
-    if problems:
-        raise InputError(
-            "\n".join(
-                line
-                if len(names) == len(values)
-                else f"{line} ({len(names)} of {len(values)} members, first {describe_values(values[names[0]])})"
-                for line, names in problems.items()
-            )
-        )
-    return resolved
+def create_sweep(asked: Asked, *, manner: Manner) -> Path:
+    """Make a sweep that was checked as `run` checks it, for a driver that is yet to be started."""
+    sweep = asked.open(plan=asked.plan(manner=manner))
+    keep_choices(sweep.path, members=manner.members)
+    run_lock.release(sweep.path)
+    return sweep.path
 
 
-def plan_members(
-    entry: FlowEntry,
-    *,
-    axes: Sequence[Axis],
-    members: "Mapping[str, ResolvedConfig[BaseModel]]",
-    manner: Manner,
-) -> SweepPlan:
-    """Build and check every member.
+def keep_choices(path: Path, *, members: int | None) -> None:
+    """Note in a sweep what its next driver is to know: the executor, and how many members go on side by side."""
+    chosen = {"executor": os.environ.get(EXECUTOR), "members": members}
+    record_state(path, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def choose_anew(path: Path, *, members: int | None) -> None:
+    """Note what the next driver of a sweep that is there is to know.
 
     Raises:
-        InputError: of the first that cannot be done.
+        InputError: if another process works on it.
     """
-    plans: dict[str, Any] = {}
-    said_s = time.monotonic()
-    for name, one in members.items():
-        if time.monotonic() - said_s > _SAY_EVERY_S:
-            said_s = time.monotonic()
-            _say(f"built and checked {len(plans)} of {len(members)} members", manner=replace(manner, json=True))
-        try:
-            plans[name] = _plan(entry, config=one.config, cores=manner.cores)
-        except InputError as error:
-            raise type(error)(f"member {name} of {len(members)} ({describe_values(one.swept)}): {error}") from error
-    return SweepPlan(tuple(axes), {name: one.swept for name, one in members.items()}, plans)
+    run_lock.acquire(path)
+    try:
+        keep_choices(path, members=members)
+    finally:
+        run_lock.release(path)
 
 
 def resume_sweep(path: Path, *, manner: Manner) -> None:
     """Go on with the members that are not finished; a finished sweep only prints what it found."""
-    sweep = Sweep.read(path)
     with _signals_stop():
-        run_lock.acquire(path)
-        drive_members(sweep, server=None, manner=manner, is_planned=False)
+        try:
+            run_lock.acquire(path)
+            with _started(path):
+                drive_members(Sweep.read(path), server=None, manner=manner, is_planned=False)
+        finally:
+            run_lock.release(path)
 
 
 def drive_members(sweep: Sweep, *, server: "PrivateServer | None", manner: Manner, is_planned: bool) -> None:
@@ -181,22 +109,64 @@ def drive_members(sweep: Sweep, *, server: "PrivateServer | None", manner: Manne
     waiting = gather(sweep).unfinished
     troubles: dict[str, str] = {}
     if waiting:
+        state = read_state(sweep.path)
+        set_executor(os.environ.get(EXECUTOR) or state.get("executor"))
+        keep_choices(sweep.path, members=manner.members)
+        width = choose_width(manner.members or state.get("members"), configured=_find_executor(sweep))
         server = server if server is not None else _start_server()
         sweep.record("running")
-        n_members = len(sweep.members)
         try:
-            for member in (one for one in sweep.members if one.name in waiting):
-                _say(f"\nmember {member.name} of {n_members}: {member.words}", manner=manner)
-                trouble = _drive_member(sweep, member, server=server, manner=manner, is_planned=is_planned)
-                if trouble:
-                    troubles[member.name] = trouble
-                    typer.echo(f"member {member.name} failed: {trouble}", err=True)
+            if width > 1:
+                troubles = _drive_side_by_side(sweep, waiting, width=width, server=server, manner=manner)
+            else:
+                troubles = _drive_in_turn(sweep, waiting, server=server, manner=manner, is_planned=is_planned)
         except KeyboardInterrupt:
             sweep.record("stopped")
             typer.echo(_say_stopped(sweep), err=True)
             raise typer.Exit(EXIT_STOPPED) from None
+        except BaseException:
+            sweep.record("ended")
+            raise
         sweep.record("ended")
     publish_members(sweep, troubles=troubles, manner=manner)
+
+
+def _find_executor(sweep: Sweep) -> str:
+    """The executor that the members' configuration names."""
+    from workflows.sweep_results import read_config
+
+    resources = read_config(sweep).get("resources") or {}
+    return str(resources.get("executor", LOCAL))
+
+
+def _drive_side_by_side(
+    sweep: Sweep, waiting: Sequence[str], *, width: int, server: "PrivateServer | None", manner: Manner
+) -> dict[str, str]:
+    """Run members by drivers of their own, which use this Prefect server; name → why, of those that failed."""
+    from workflows.sweep_pool import drive_side_by_side
+
+    if server is not None:
+        server.wait_until_ready()
+    return drive_side_by_side(
+        sweep, names=waiting, n_at_a_time=width, cores=manner.cores, tell=lambda line: _say(line, manner=manner)
+    )
+
+
+def _drive_in_turn(
+    sweep: Sweep, waiting: Sequence[str], *, server: "PrivateServer | None", manner: Manner, is_planned: bool
+) -> dict[str, str]:
+    """Run members one after the other in this process; name → why, of those that failed."""
+    from workflows.sweep_pool import give_signs
+
+    troubles = {}
+    for member in (one for one in sweep.members if one.name in waiting):
+        _say(f"\nmember {member.name} of {len(sweep.members)}: {member.words}", manner=manner)
+        with give_signs(sweep.path):
+            trouble = _drive_member(sweep, member, server=server, manner=manner, is_planned=is_planned)
+        if trouble:
+            troubles[member.name] = trouble
+            typer.echo(f"member {member.name} failed: {trouble}", err=True)
+    return troubles
 
 
 def _drive_member(
@@ -216,7 +186,6 @@ def _drive_member(
         end, _ = drive(entry, config=config, directory=directory, manner=manner, server=server)
     except Exception as error:  # one that fails must not stop the others
         if any(isinstance(one, OSError) and one.errno in STORAGE_TROUBLE for one in (error, error.__cause__)):
-            sweep.record("ended")
             raise
         if not isinstance(error, AlkaliflowError):
             traceback.print_exception(error)  # a bug, which its message alone does not tell
@@ -234,93 +203,6 @@ def _say_stopped(sweep: Sweep) -> str:
     return (
         f"\nStopped: {n_done} of {len(sweep.members)} members are completed. Nothing is lost. Continue with: "
         f"alkaliflow resume {sweep.path}"
-    )
-
-
-def publish_members(sweep: Sweep, *, troubles: Mapping[str, str], manner: Manner, anew: bool = False) -> None:
-    """Write and print what the members found.
-
-    Raises:
-        typer.Exit: if a member has no results.
-    """
-    from workflows.sweep_results import gather, publish
-
-    gathered = gather(sweep, troubles=troubles)
-    if sweep.gather == CONVERGENCE:
-        from workflows.cli.converging import publish_convergence
-
-        publish_convergence(sweep, unfinished=gathered.unfinished)
-    else:
-        publish(sweep, gathered=gathered, anew=anew)
-        print_sweep(sweep, rows=gathered.rows, manner=manner)
-    if gathered.unfinished:
-        names = ", ".join(gathered.unfinished[:MOST_ROWS])
-        typer.echo(
-            f"{len(gathered.unfinished)} of {len(sweep.members)} members have no results ({names}). What failed is "
-            f"tried again by: alkaliflow resume {sweep.path}",
-            err=True,
-        )
-        raise typer.Exit(EXIT_FAILED)
-
-
-def analyse_sweep(path: Path, *, manner: Manner) -> None:
-    """Put together anew what the members found; their own analysis stays as it is."""
-    publish_members(Sweep.read(path), troubles={}, manner=manner, anew=True)
-
-
-def show_sweep(path: Path, *, as_json: bool) -> None:
-    """Show a sweep: what it is, how far each member came, and what they found."""
-    from workflows.sweep_results import gather
-
-    sweep = Sweep.read(path)
-    states = sweep.states()
-    if not as_json:
-        status = sweep.describe(states=states)
-        typer.echo(f"{path}: sweep of {sweep.flow}, {status} (created {sweep.created}, alkaliflow {sweep.version})")
-        typer.echo("\n".join(f"{axis.key}: {len(axis.values)} values" for axis in sweep.axes))
-    print_sweep(sweep, rows=gather(sweep).rows, manner=Manner(json=as_json))
-
-
-def print_sweep(sweep: Sweep, *, rows: "Sequence[SweepRow]", manner: Manner) -> None:
-    """Print what is known of a sweep."""
-    answer = build_sweep_answer(sweep, rows=rows)
-    if manner.json:
-        members = [vars(row) for row in rows]
-        axes = {axis.key: list(axis.values) for axis in sweep.axes}
-        typer.echo(json.dumps({**answer.to_json(), "axes": axes, "members": members}, indent=1))
-        return
-    typer.echo("\n".join(answer.lines(brief=manner.quiet)))
-
-
-def build_sweep_answer(sweep: Sweep, *, rows: "Sequence[SweepRow]") -> "Answer":
-    """What a sweep found, as `show` and `list` print it."""
-    from analysis.report.formatting import format_quantity
-    from analysis.sweep import sum_warnings, write_sentence
-    from analysis.sweep_rows import list_quantities, show_value
-    from workflows.cli.answer import Answer
-    from workflows.sweep_results import FILES, describe_axes, find_places
-
-    keys, names = [axis.key for axis in sweep.axes], list(list_quantities(rows))
-    table = tuple(
-        (
-            row.member,
-            *(show_value(row.values[key]) if key in row.values else "-" for key in keys),
-            row.status,
-            *(format_quantity(dict(row.quantities.get(name) or {})) for name in names),
-            row.trust or "-",
-        )
-        for row in rows
-    )
-    more = () if len(table) <= MOST_ROWS else ((f"{len(table) - MOST_ROWS} more", *[""] * (len(table[0]) - 1)),)
-    return Answer(
-        flow=f"sweep of {sweep.flow}",
-        run=str(sweep.path),
-        status=sweep.status(),
-        sentence=write_sentence(rows, axes=describe_axes(sweep)),
-        header=("member", *keys, "status", *names, "its report says"),
-        rows=table[:MOST_ROWS] + more,
-        warnings=tuple(warning.text for warning in sum_warnings(rows)),
-        places=find_places(sweep, files=FILES),
     )
 
 

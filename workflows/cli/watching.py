@@ -32,29 +32,37 @@ RUN_HEADER = (
     "sign of life",
     "reason",
 )
+MEMBER_HEADER = ("member", "values", *RUN_HEADER[2:])
 JOB_HEADER = ("calculation", "state", "attempts", "executions", "progress", "reason", "key")
 _KEY_LETTERS = 12
 _NUMBERS = frozenset({"done", "running", "queued", "failed", "known", "attempts", "executions"})
 
-Place = Annotated[Path, typer.Argument(help="Where to look for runs, or one run for its calculations.")]
+Place = Annotated[
+    Path, typer.Argument(help="Where to look for runs; one run for its calculations, a sweep for its members.")
+]
 
 
 def status(directory: Place = DEFAULT_RUNS, *, as_json: JsonOption = False) -> None:
     """Say how runs get on: calculations done, running, queued and failed, driver, last sign of life, and why.
 
-    Reads files only, needs no server, and changes nothing. With a run's directory: a row a calculation.
+    Reads files only, needs no server, and changes nothing. With a run's directory: a row a calculation. A sweep is one
+    row, whose numbers are of members; with its directory: a row a member.
     """
     from workflows.cli.answer import format_table
-    from workflows.run_survey import find_readable_runs, list_calculations, read_run, survey_run
+    from workflows.run_state import is_sweep
+    from workflows.run_survey import list_calculations, read_run
 
-    if _is_run(directory):
+    if is_sweep(directory):
+        header: tuple[str, ...] = MEMBER_HEADER
+        document, rows = _list_members(directory)
+        none = ""
+    elif _is_run(directory):
         calculations = list_calculations(read_run(directory))
-        document: list[dict[str, object]] = [row.to_json() for row in calculations]
-        header: tuple[str, ...] = JOB_HEADER
-        rows: tuple[tuple[str, ...], ...] = tuple(_show_calculation(entry) for entry in document)
+        document = [row.to_json() for row in calculations]
+        header, rows = JOB_HEADER, tuple(_show_calculation(entry) for entry in document)
         none = f"{directory} knows no calculations yet. See: alkaliflow logs {directory}"
     else:
-        surveyed = [survey_run(run) for run in find_readable_runs(directory)]
+        surveyed = _survey(directory, known={})
         document = [asdict(row) for row in surveyed]
         header, rows = RUN_HEADER, tuple(_show_run(row) for row in surveyed)
         none = f"No runs below {directory}. Start one with: alkaliflow submit potassium-diffusion --preset demo"
@@ -78,10 +86,36 @@ def watch(directory: Place = DEFAULT_RUNS) -> None:
 
 
 def _survey(directory: Path, *, known: dict[str, str]) -> "list[RunRow]":
+    """A row for one run; for a sweep and each of its members; for each run and each sweep below a directory."""
+    from workflows.run_state import find_sweep_of, is_sweep
     from workflows.run_survey import find_readable_runs, read_run, survey_run
+    from workflows.sweep_survey import find_readable_sweeps, read_sweep, survey_members, survey_sweep
 
-    runs = [read_run(directory)] if _is_run(directory) else find_readable_runs(directory)
-    return [survey_run(run, known=known) for run in runs]
+    if is_sweep(directory):
+        sweep = read_sweep(directory)
+        return [survey_sweep(sweep), *survey_members(sweep, known=known).values()]
+    if _is_run(directory):
+        return [survey_run(read_run(directory), known=known)]
+    sweeps = find_readable_sweeps(directory)
+    shown = {sweep.path.absolute() for sweep in sweeps}
+    runs = [run for run in find_readable_runs(directory) if find_sweep_of(run.path) not in shown]
+    rows = [(run.created, survey_run(run, known=known)) for run in runs]
+    rows += [(sweep.created, survey_sweep(sweep)) for sweep in sweeps]
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0], reverse=True)]
+
+
+def _list_members(directory: Path) -> tuple[list[dict[str, object]], tuple[tuple[str, ...], ...]]:
+    """Each member of a sweep, for programs and for people."""
+    from analysis.sweep_rows import describe_values
+    from workflows.sweep_survey import read_sweep, survey_members
+
+    sweep = read_sweep(directory)
+    surveyed = survey_members(sweep)
+    document: list[dict[str, object]] = [
+        {"member": one.name, "values": dict(one.values), **asdict(surveyed[one.name])} for one in sweep.members
+    ]
+    rows = tuple((one.name, describe_values(one.values), *_show_run(surveyed[one.name])[2:]) for one in sweep.members)
+    return document, rows
 
 
 def _watch_live(directory: Path) -> None:
@@ -117,6 +151,7 @@ def _watch_lines(directory: Path) -> Iterator[str]:
         rows = _survey(directory, known=known)
         for row in rows:
             counts = f"{row.done} done, {row.running} running, {row.queued} queued, {row.failed} failed of {row.known}"
+            counts += " members" if row.counted == "members" else ""
             line = f"{row.run}: {row.status}, {counts}{', ' + row.reason if row.reason else ''}"
             if shown.get(row.run) != line:
                 shown[row.run] = line
