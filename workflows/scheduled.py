@@ -1,16 +1,18 @@
-"""A run that nobody starts by hand: what deployments on a Prefect work pool call, see prefect.yaml and docs/schedules.md.
+"""A run that nobody starts by hand: what deployments on a Prefect work pool call, see prefect.yaml, docs/schedules.md.
 
-The directory of the run is named after the time it was scheduled for, so that a retry goes on where the first try ended.
+The directory of the run is named after the time that it was scheduled for, so that a retry goes on where the first try
+ended.
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from uuid import UUID
 
 import typer
 from prefect import flow as prefect_flow
-from prefect import runtime
+from prefect import get_client, runtime
 from prefect.artifacts import create_markdown_artifact
+from prefect.exceptions import TerminationSignal
 
 from structures.errors import CalculationError
 from workflows import run_lock
@@ -21,8 +23,7 @@ from workflows.cli.sweeping import Source, build_sweep_answer, run_sweep
 from workflows.flows import FlowEntry, find_flow
 from workflows.run_directory import CONFIG_FILE
 from workflows.run_notes import close_flow_run
-from workflows.run_state import record_state
-from workflows.sweep import Sweep, is_sweep
+from workflows.sweep import Sweep
 from workflows.sweep_axes import Axis, find_axes
 from workflows.sweep_results import gather
 
@@ -34,16 +35,14 @@ def choose_directory(runs: Path, *, name: str, scheduled: datetime) -> Path:
     return runs.absolute() / f"{name}-{scheduled.astimezone(UTC):%Y-%m-%dT%H%M%SZ}"
 
 
-def note_cancelled(_flow: object, flow_run: Any, _state: object) -> None:  # noqa: ANN401 (a class of Prefect's own)
-    """Have a run that was cancelled in Prefect count as stopped: it goes on when somebody says so, not by a timer."""
-    runs = Path(str(flow_run.parameters.get("runs", "runs")))
-    name = runtime.deployment.name or str(flow_run.parameters["flow"])
-    directory = choose_directory(runs, name=name, scheduled=flow_run.expected_start_time)
-    if directory.is_dir() and not is_sweep(directory):
-        record_state(directory, status="stopped", message="cancelled in Prefect")
+def is_cancelled() -> bool:
+    """Whether somebody had this flow run cancelled, who does not want a timer to go on with it."""
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(runtime.flow_run.id)).state
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
-@prefect_flow(name="scheduled-run", retries=0, persist_result=False, on_cancellation=[note_cancelled])
+@prefect_flow(name="scheduled-run", retries=0, persist_result=False)
 def scheduled_run(
     flow: str,
     *,
@@ -96,10 +95,14 @@ def _run(entry: FlowEntry, *, source: Source, directory: Path, store: Path) -> s
         entry, resolved=resolved, plan=plan, name=directory.name, workdir=directory, store=store, fresh=False
     )
     try:
-        close_flow_run({"flow_run": run.state().get("scheduled_by")}, reason="Another flow run goes on with its run.")
+        close_flow_run(run.state(), reason="Another flow run goes on with its run.")
         run.record(scheduled_by=str(runtime.flow_run.id))
         copied = entry.resolve(run.path / CONFIG_FILE).config  # names the copies in the directory
         end, _ = drive(entry, config=copied, directory=run, manner=QUIET, server=None)
+    except TerminationSignal:
+        if is_cancelled():
+            run.record(status="stopped", message="cancelled in Prefect")
+        raise
     finally:
         run_lock.release(run.path)
     if end == "stopped":
