@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,15 +105,16 @@ def find_trouble(error: Exception, *, run: Path, is_private: bool) -> Exception:
         if isinstance(before, AlkaliflowError):
             return before
         before = before.__context__
-    advice = "" if is_private else "Start it, or unset the variable, then continue with: "
-    what = f"does not answer ({error!r})"
+    server, what = "of PREFECT_API_URL", f"does not answer ({error!r}), needs to"
+    advice = "Start it, or unset the variable, then continue with"
     if isinstance(error, HTTPStatusError):
-        what = f"refuses ({error.response.status_code} {error.response.reason_phrase})"
-        advice = "Set PREFECT_API_AUTH_STRING as it has it, then continue with: "
-    server = "of this run" if is_private else "of PREFECT_API_URL"
+        what = f"says {error.response.status_code} {error.response.reason_phrase}, needs to take what the run reports"
+        if error.response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            advice = "Set PREFECT_API_AUTH_STRING as it has it, then continue with"
+    if is_private:
+        server, advice = "of this run", "Continue with"
     return LostServerError(
-        f"The Prefect server {server} {what}, needs to. Nothing that was computed is lost. "
-        f"{advice or 'Continue with: '}alkaliflow resume {run}"
+        f"The Prefect server {server} {what}. Nothing that was computed is lost. {advice}: alkaliflow resume {run}"
     )
 
 
