@@ -28,7 +28,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --prefer-binary
 help:
 	@echo "make demo      install, run potassium-diffusion at preset '$(PRESET)', print where its report is"
 	@echo "make test      install, ruff, mypy, codespell, pytest"
-	@echo "make test-cluster  the faults of a real Slurm on this machine, which is installed and started; needs root"
+	@echo "make test-cluster  the faults of a real Slurm and a Prefect server on PostgreSQL, installed and started here; needs root"
 	@echo "make install   the environment in $(VENV) alone, GPAW included"
 	@echo "make check     ruff, mypy and codespell alone"
 	@echo "make format    let ruff format the code"
@@ -42,15 +42,16 @@ demo: $(INSTALLED_DFT)
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-# Slurm is installed where it is missing, and started in a folder of its own; nothing of the machine's own is touched.
+# Slurm and PostgreSQL are installed where they are missing, and started in folders of their own; nothing of the machine's own is touched.
 test-cluster: $(INSTALLED_TEST) cluster-programs
 	ALKALIFLOW_TEST_CLUSTER=1 OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest tests/cluster $(PYTEST_ARGS)
 
 cluster-programs:
 	@[ "$$(id -u)" = 0 ] || { echo "make test-cluster needs root, as Slurm does: take a machine or container that may be thrown away."; exit 2; }
-	@(for program in slurmctld slurmd munged sbatch; do command -v $$program || exit 1; done) >/dev/null || \
-	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends slurm-wlm munge; } || \
-	  { echo "Slurm cannot be installed here. On Debian or Ubuntu: apt-get install slurm-wlm munge"; exit 2; }
+	@(for program in slurmctld slurmd munged sbatch $$(ls /usr/lib/postgresql/*/bin/initdb || echo initdb); do \
+	    command -v $$program || exit 1; done) >/dev/null 2>&1 || \
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends slurm-wlm munge postgresql; } || \
+	  { echo "Slurm or PostgreSQL cannot be installed here. On Debian or Ubuntu: apt-get install slurm-wlm munge postgresql"; exit 2; }
 
 check: $(INSTALLED_TEST)
 	$(BIN)/ruff check

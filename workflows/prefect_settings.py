@@ -53,6 +53,8 @@ def set_prefect_environment(environment: MutableMapping[str, str] | None = None)
         "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_ROOT_LEVEL": "ERROR",
+        # each event that a lost server does not get, at full length
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_API_HOST": LOOPBACK,

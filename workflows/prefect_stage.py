@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
-from prefect import get_client, task
+from prefect import get_client, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
@@ -35,8 +35,10 @@ def mark_crashed(flow_run: str, *, reason: str) -> bool:
         reason: for people.
 
     Returns:
-        Whether it was changed; it is not if it has ended already, or the server does not know it.
+        Whether it was changed; it is not if it has ended already, the server does not know it, or this process is it.
     """
+    if flow_run == runtime.flow_run.id:
+        return False
     with get_client(sync_client=True) as client:
         try:
             state = client.read_flow_run(UUID(flow_run)).state

@@ -4,9 +4,11 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from structures.errors import CalculationError
+from structures.errors import AlkaliflowError, CalculationError
 from workflows import run_lock
 from workflows.jobs.attempt import SIGN_EVERY_S
 from workflows.progress import Event, listen
@@ -82,11 +84,45 @@ def note_flow_run(flow: Callable[..., Any], *, directory: "RunDirectory") -> Cal
     return changed
 
 
+class LostServerError(CalculationError):
+    """The Prefect server that a flow reports to does not answer; what is computed does not need it."""
+
+
+def find_trouble(error: Exception, *, run: Path, is_private: bool) -> Exception:
+    """What ended a flow: a failure of its own, even if Prefect could not be told of it; or Prefect's server.
+
+    Args:
+        error: that the flow raised.
+        run: directory of its run.
+        is_private: whether the server is that of this process.
+    """
+    from httpx import HTTPError, HTTPStatusError
+
+    if not (isinstance(error, HTTPError) or str(error).startswith("Failed to reach API")):
+        return error
+    before: BaseException | None = error
+    while before is not None:
+        if isinstance(before, AlkaliflowError):
+            return before
+        before = before.__context__
+    server, what = "of PREFECT_API_URL", f"does not answer ({error!r}), needs to"
+    advice = "Start it, or unset the variable, then continue with"
+    if isinstance(error, HTTPStatusError):
+        what = f"says {error.response.status_code} {error.response.reason_phrase}, needs to take what the run reports"
+        if error.response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            advice = "Set PREFECT_API_AUTH_STRING as it has it, then continue with"
+    if is_private:
+        server, advice = "of this run", "Continue with"
+    return LostServerError(
+        f"The Prefect server {server} {what}. Nothing that was computed is lost. {advice}: alkaliflow resume {run}"
+    )
+
+
 def close_flow_run(state: Mapping[str, Any], *, reason: str) -> bool:
     """Have the user's Prefect server know that the flow of a dead driver is over; it would show it running for ever.
 
     Args:
-        state: of the run, with the id of its last flow run.
+        state: of the run, with the ids of its last flow run and of the scheduled one that began it.
         reason: for people.
 
     Returns:
@@ -95,7 +131,8 @@ def close_flow_run(state: Mapping[str, Any], *, reason: str) -> bool:
     Raises:
         CalculationError: if the server does not answer.
     """
-    if not state.get("flow_run") or not os.environ.get("PREFECT_API_URL"):
+    flow_runs = [str(state[name]) for name in ("flow_run", "scheduled_by") if state.get(name)]
+    if not flow_runs or not os.environ.get("PREFECT_API_URL"):
         return False
     from workflows.prefect_settings import set_prefect_environment
 
@@ -105,7 +142,8 @@ def close_flow_run(state: Mapping[str, Any], *, reason: str) -> bool:
     from workflows.prefect_stage import mark_crashed
 
     try:
-        return mark_crashed(str(state["flow_run"]), reason=reason)
+        marked = [mark_crashed(flow_run, reason=reason) for flow_run in flow_runs]
+        return any(marked)
     except HTTPError as error:
         raise CalculationError(
             f"The Prefect server of PREFECT_API_URL does not answer ({error!r}), needs to. Start it or unset the "

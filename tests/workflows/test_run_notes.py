@@ -6,10 +6,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
+from structures.errors import ConvergenceError
 from workflows.progress import report
-from workflows.run_notes import FEW_KEYS, NOTE_EVERY_S, Notes, close_flow_run, note_flow_run, take_notes
+from workflows.run_notes import (
+    FEW_KEYS,
+    NOTE_EVERY_S,
+    LostServerError,
+    Notes,
+    close_flow_run,
+    find_trouble,
+    note_flow_run,
+    take_notes,
+)
 from workflows.run_state import record_state
 
 
@@ -114,3 +125,47 @@ def test_without_a_server_of_the_user_no_flow_run_is_closed(monkeypatch: pytest.
     assert not close_flow_run({"flow_run": "1234"}, reason="")
     monkeypatch.setenv("PREFECT_API_URL", "http://unused.invalid/api")
     assert not close_flow_run({}, reason="")
+
+
+# a Prefect server that is lost
+
+
+def lose_server(*, failed: Exception | None = None) -> Exception:
+    """What Prefect raises if nobody listens where its server should be, perhaps while it reports a failure."""
+    try:
+        try:
+            if failed is not None:
+                raise failed
+        finally:
+            httpx.get("http://127.0.0.1:9/api/health", trust_env=False)
+    except httpx.HTTPError as error:
+        return error
+    raise AssertionError
+
+
+def test_a_lost_server_is_told_with_what_to_do() -> None:
+    trouble = find_trouble(lose_server(), run=Path("runs/r"), is_private=False)
+    assert isinstance(trouble, LostServerError)
+    assert str(trouble).startswith("The Prefect server of PREFECT_API_URL does not answer (ConnectError(")
+    assert str(trouble).endswith("or unset the variable, then continue with: alkaliflow resume runs/r")
+    own = find_trouble(lose_server(), run=Path("runs/r"), is_private=True)
+    assert "PREFECT_API_URL" not in str(own)
+    assert str(own).endswith("Nothing that was computed is lost. Continue with: alkaliflow resume runs/r")
+
+
+def test_a_failure_that_the_lost_server_could_not_be_told_is_what_is_told() -> None:
+    failed = ConvergenceError("the SCF did not converge")
+    assert find_trouble(lose_server(failed=failed), run=Path("runs/r"), is_private=False) is failed
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("x"), ConvergenceError("y"), RuntimeError("z")])
+def test_other_errors_stay_what_they_are(error: Exception) -> None:
+    assert find_trouble(error, run=Path("runs/r"), is_private=False) is error
+
+
+@pytest.mark.parametrize(("code", "advice"), [(401, "Set PREFECT_API_AUTH_STRING"), (500, "Start it, or unset")])
+def test_a_server_that_refuses_is_told_with_its_code(code: int, advice: str) -> None:
+    request = httpx.Request("POST", "http://127.0.0.1:4200/api/flow_runs")
+    error = httpx.HTTPStatusError("no", request=request, response=httpx.Response(code, request=request))
+    assert f"says {code} " in str(find_trouble(error, run=Path("runs/r"), is_private=False))
+    assert advice in str(find_trouble(error, run=Path("runs/r"), is_private=False))

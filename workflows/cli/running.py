@@ -367,7 +367,7 @@ def drive(
     """Run the flow in its directory, where its end is recorded: `completed`, `stopped`, or `failed` and raised."""
     from workflows.execution import EXECUTOR
     from workflows.progress import choose_mode, show_progress
-    from workflows.run_notes import close_flow_run, note_flow_run, take_notes
+    from workflows.run_notes import LostServerError, close_flow_run, find_trouble, note_flow_run, take_notes
 
     state = directory.state()
     set_executor(os.environ.get(EXECUTOR) or state.get("executor"))
@@ -392,9 +392,14 @@ def drive(
             end = {"status": "completed", "wall_time_s": round(time.monotonic() - begin, 1)}
         except KeyboardInterrupt:
             end = {"status": "stopped"}
-        except BaseException as error:
-            known = isinstance(error, AlkaliflowError)
-            directory.record(status="failed", message=str(error) if known else repr(error), ended=_now())
+        except Exception as error:  # noqa: BLE001 (raised again, or what is behind it)
+            trouble = find_trouble(error, run=directory.path, is_private=server is not None)
+            message = str(trouble) if isinstance(trouble, AlkaliflowError) else repr(trouble)
+            status = "interrupted" if isinstance(trouble, LostServerError) else "failed"
+            directory.record(status=status, message=message, ended=_now())
+            raise trouble from (error if trouble is not error else error.__cause__)
+        except BaseException as error:  # Prefect, or the system, ends the process: another driver may go on
+            directory.record(status="interrupted", message=repr(error), ended=_now())
             raise
     directory.record(**end, ended=_now())
     return str(end["status"]), tally
