@@ -19,7 +19,9 @@ from workflows import run_lock
 from workflows.cli.answer import Answer, build_answer
 from workflows.cli.options import find_store, set_executor
 from workflows.cli.running import Manner, create_run, drive
-from workflows.cli.sweeping import Source, build_sweep_answer, run_sweep
+from workflows.cli.sweep_answer import build_sweep_answer
+from workflows.cli.sweep_members import Source
+from workflows.cli.sweeping import run_sweep
 from workflows.flows import FlowEntry, find_flow
 from workflows.run_directory import CONFIG_FILE
 from workflows.run_notes import close_flow_run
