@@ -225,6 +225,7 @@ def main() -> int:
             slurm.heal()
         while soak.open_keys() and time.monotonic() < deadline + 600:
             soak.keep_drivers()
+            slurm.heal()
             time.sleep(1)
         result = {"minutes": round((time.monotonic() - begin) / 60, 1), "seed": arguments.seed, **judge(soak)}
     finally:
