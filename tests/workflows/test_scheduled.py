@@ -17,7 +17,7 @@ from analysis.results import read_results
 from tests.workflows.detached_runs import PLUGINS
 from tests.workflows.prefect_server import PrefectServer
 from workflows.flows import find_flow
-from workflows.run_state import read_state
+from workflows.run_state import read_state, record_state
 from workflows.scheduled import choose_directory
 from workflows.sweep_axes import build_product, find_axes
 
@@ -56,36 +56,44 @@ def test_a_deployment_is_paused_has_a_time_zone_and_parameters_that_its_flow_tak
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def server(tmp_path: Path) -> Iterator[PrefectServer]:
+    server = PrefectServer(tmp_path)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def environment(server: PrefectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A project's folder with the deployments, whose worker knows the toy flows."""
     paths = [str(PLUGINS / "toy_flow"), str(PLUGINS), str(PLUGINS.parents[1]), os.environ.get("PYTHONPATH", "")]
     shutil.copy(DEPLOYMENTS, tmp_path / "prefect.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    server = PrefectServer(tmp_path)
-    server.start()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
-    yield inherited | {
+    return inherited | {
         "PREFECT_API_URL": server.url,
         "PREFECT_HOME": str(tmp_path / "home"),
         "ALKALIFLOW_SLOTS": str(tmp_path / "slots"),
         "ALKALIFLOW_STORE": str(tmp_path / "store"),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
     }
-    server.kill()
 
 
-def call_prefect(*arguments: str, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-P", "-m", "prefect", *arguments]
+def call(module: str, *arguments: str, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-P", "-m", module, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_deployed_runs_are_done_by_a_worker_and_once_for_each_time(tmp_path: Path, environment: dict[str, str]) -> None:
-    server = PrefectServer(tmp_path, port=int(environment["PREFECT_API_URL"].split(":")[2].removesuffix("/api")))
-    call_prefect("work-pool", "create", "alkaliflow", "--type", "process", environment=environment)
-    call_prefect("--no-prompt", "deploy", "--all", environment=environment)
+def test_deployed_runs_are_done_by_a_worker_and_once_for_each_time(
+    server: PrefectServer, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    call("prefect", "work-pool", "create", "alkaliflow", "--type", "process", environment=environment)
+    call("prefect", "--no-prompt", "deploy", "--all", environment=environment)
     known = {one["name"]: one for one in server.ask("deployments/filter", {})}
     assert sorted(known) == ["nightly-convergence", "weekly-temperatures"]
     assert [one["schedules"][0]["active"] for one in known.values()] == [False, False]
@@ -128,3 +136,16 @@ def test_deployed_runs_are_done_by_a_worker_and_once_for_each_time(tmp_path: Pat
     finally:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
+
+
+@pytest.mark.slow
+def test_who_goes_on_with_a_scheduled_run_has_its_dead_flow_run_crashed(
+    server: PrefectServer, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    flow = server.ask("flows/", {"name": "scheduled-run"})["id"]
+    dead = server.ask("flow_runs/", {"flow_id": flow, "state": {"type": "RUNNING"}})["id"]
+    call("workflows.cli", "run", "toy-prefect", "--workdir", "runs/r", environment=environment)
+    assert server.ask(f"flow_runs/{dead}")["state_type"] == "RUNNING"
+    record_state(tmp_path / "runs" / "r", status="interrupted", scheduled_by=dead)
+    call("workflows.cli", "resume", "runs/r", environment=environment)
+    assert server.ask(f"flow_runs/{dead}")["state_type"] == "CRASHED"
