@@ -5,6 +5,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -201,3 +203,21 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def main() -> int:
+    """Start a cluster and stop it again, to see whether that can be done here."""
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
+        cluster = OneNodeSlurm(Path(folder) / "slurm")
+        try:
+            cluster.start()
+        except (OSError, TimeoutError) as error:
+            sys.stderr.write(f"Slurm does not start here: {error}\n")
+            return 1
+        finally:
+            cluster.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
