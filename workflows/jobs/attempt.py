@@ -115,9 +115,11 @@ def _read_if_there(path: Path) -> Mapping[str, Any] | None:
 
 
 def list_attempts(job: Path) -> list[Attempt]:
-    """The attempts at a calculation, oldest first."""
-    names = sorted(path for path in (job / "attempts").glob("[0-9]*") if path.is_dir())
-    return [Attempt(number=int(path.name), directory=path) for path in names]
+    """The attempts at a calculation, oldest first; asked for one by one, as a file server may list new names late."""
+    found: list[Attempt] = []
+    while (directory := job / "attempts" / f"{len(found):03d}").is_dir():
+        found.append(Attempt(len(found), directory))
+    return found
 
 
 def count_executions(job: Path) -> int:
