@@ -11,6 +11,7 @@ from typing import Any
 from structures.errors import AlkaliflowError, CalculationError, ConvergenceError, InputError
 from workflows.jobs.attempt import (
     SILENCE_LIMIT_S,
+    VANISHED,
     Attempt,
     close_if_silent,
     derive_state,
@@ -233,7 +234,7 @@ def _explain_loss(attempt: Attempt, watcher: _Watcher) -> str:
     if sighting is not None and sighting.state == "gone" and sighting.is_certain:
         attempt.end("lost", reason=sighting.reason, passing=True)
         return sighting.reason
-    return "the worker vanished (killed, or out of memory)"
+    return VANISHED
 
 
 def _count_failure(pursuit: _Pursuit, reason: str, attempt: Attempt, watcher: _Watcher) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from structures.errors import InputError
 from workflows import run_lock
-from workflows.jobs.attempt import Attempt, count_executions, derive_state, list_attempts
+from workflows.jobs.attempt import VANISHED, Attempt, count_executions, derive_state, list_attempts
 from workflows.jobs.durable import read_json
 from workflows.jobs.process import is_alive
 from workflows.run_state import DRIVEN, RUN_FILE, STATE_FILE, find_run_paths, read_state
@@ -25,7 +25,6 @@ ENDED_STATES = frozenset({"failed", "crashed", "lost", "stopped"})
 _HEAD_BYTES = 96
 _HEAD = re.compile(rb'"status": "(\w+)"')
 _TRACEBACK = "Traceback (most recent call last):"
-_VANISHED = "the worker vanished (killed, or out of memory)"
 
 
 @dataclass(frozen=True)
@@ -276,7 +275,7 @@ def _explain_calculation(job: Path, *, state: str, attempts: list[Attempt] | Non
         return shorten_reason(str(result.get("reason", "")))
     newest = (list_attempts(job) if attempts is None else attempts)[-1:]
     if state in ENDED_STATES and newest:
-        return shorten_reason(str((newest[0].ended() or {}).get("reason") or _VANISHED))
+        return shorten_reason(str((newest[0].ended() or {}).get("reason") or VANISHED))
     if state in ("unknown", "silent", "submitted") and newest:
         target = str(newest[0].submission().get("target", "local"))
         if target != "local":

@@ -25,6 +25,15 @@ SweepOption = Annotated[
     list[str] | None,
     typer.Option("--sweep", help="A run for each value: section.key=1,2,3 or key=1..5. Repeated: each combination."),
 ]
+ConfigArgument = Annotated[Path | None, typer.Argument(help="Your YAML file; write one with: alkaliflow init FLOW.")]
+PresetOption = Annotated[str | None, typer.Option("--preset", help="Values to start from: demo, fast, standard …")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a key: section.key=value (YAML). May be repeated.")
+]
+WorkdirOption = Annotated[
+    Path | None, typer.Option("--workdir", help="Directory of the run. Default: a new one in runs/.")
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Compute anew what the store already has.")]
 CoresOption = Annotated[int | None, typer.Option("--cores", min=1, help="Cores that may be busy. Default: all.")]
 MembersOption = Annotated[
     int | None,

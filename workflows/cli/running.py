@@ -20,13 +20,18 @@ from structures.errors import AlkaliflowError, InputError
 from workflows.cli.explaining import EXIT_STOPPED
 from workflows.cli.options import (
     DEFAULT_RUNS,
+    ConfigArgument,
     CoresOption,
     ExecutorOption,
+    FreshOption,
     JsonOption,
     MembersOption,
+    PresetOption,
     QuietOption,
+    SetOption,
     StoreOption,
     SweepOption,
+    WorkdirOption,
     find_store,
     open_console,
     set_executor,
@@ -59,21 +64,17 @@ class Manner:
 
 def run(
     flow: FlowArgument,
-    config: Annotated[Path | None, typer.Argument(help="Your YAML file; write one with: alkaliflow init FLOW.")] = None,
+    config: ConfigArgument = None,
     *,
-    preset: Annotated[str | None, typer.Option("--preset", help="Values to start from: demo, fast, standard …")] = None,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a key: section.key=value (YAML). May be repeated.")
-    ] = None,
+    preset: PresetOption = None,
+    sets: SetOption = None,
     sweeps: SweepOption = None,
-    workdir: Annotated[
-        Path | None, typer.Option("--workdir", help="Directory of the run. Default: a new one in runs/.")
-    ] = None,
+    workdir: WorkdirOption = None,
     store: StoreOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build and check everything, say its size, start nothing.")
     ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what the store already has.")] = False,
+    fresh: FreshOption = False,
     cores: CoresOption = None,
     members: MembersOption = None,
     executor: ExecutorOption = None,

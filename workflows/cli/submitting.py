@@ -8,13 +8,18 @@ import typer
 
 from structures.errors import CalculationError, InputError
 from workflows.cli.options import (
+    ConfigArgument,
     CoresOption,
     ExecutorOption,
+    FreshOption,
     JsonOption,
     MembersOption,
+    PresetOption,
     QuietOption,
+    SetOption,
     StoreOption,
     SweepOption,
+    WorkdirOption,
     find_store,
     set_executor,
 )
@@ -27,18 +32,14 @@ if TYPE_CHECKING:
 
 def submit(
     flow: Annotated[str, typer.Argument(help=f"Which flow ({', '.join(FLOWS)}), or the directory of a run or sweep.")],
-    config: Annotated[Path | None, typer.Argument(help="Your YAML file; write one with: alkaliflow init FLOW.")] = None,
+    config: ConfigArgument = None,
     *,
-    preset: Annotated[str | None, typer.Option("--preset", help="Values to start from: demo, fast, standard …")] = None,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a key: section.key=value (YAML). May be repeated.")
-    ] = None,
+    preset: PresetOption = None,
+    sets: SetOption = None,
     sweeps: SweepOption = None,
-    workdir: Annotated[
-        Path | None, typer.Option("--workdir", help="Directory of the run. Default: a new one in runs/.")
-    ] = None,
+    workdir: WorkdirOption = None,
     store: StoreOption = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what the store already has.")] = False,
+    fresh: FreshOption = False,
     cores: CoresOption = None,
     members: MembersOption = None,
     executor: ExecutorOption = None,

@@ -15,6 +15,7 @@ from workflows.jobs.process import describe_process, is_alive
 
 SIGN_EVERY_S = 20.0
 SILENCE_LIMIT_S = 600.0
+VANISHED = "the worker vanished (killed, or out of memory)"
 
 
 @dataclass(frozen=True)

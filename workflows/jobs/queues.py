@@ -57,10 +57,10 @@ class QueueWatch:
     _closer: dict[Path, Sighting] = field(default_factory=dict)
     _polls: int = 0
 
-    def poll(self, *, now: bool = False) -> None:
+    def poll(self) -> None:
         """Look at the queue if it is time; a controller that is slow, or does not answer, is asked less often."""
         begin = time.monotonic()
-        if not now and begin - self._polled_s < max(self.poll_s, self._interval_s):
+        if begin - self._polled_s < max(self.poll_s, self._interval_s):
             return
         try:
             entries = self.scheduler.poll()
