@@ -1,18 +1,24 @@
 """A folder in which the command line knows the toy flows, and its processes, which are ended with the test."""
 
+import contextlib
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from workflows import drivers, run_lock
 from workflows.cli import app
+from workflows.flows import FLOWS
+from workflows.jobs import registry
 from workflows.jobs.attempt import Attempt, list_attempts
 from workflows.jobs.ending import send_signal, wait_until_ended
 from workflows.jobs.store import Store
@@ -87,3 +93,28 @@ class Place:
         for started in self.folder.rglob("started.json"):
             worker = (Attempt(0, started.parent).started() or {}).get("process")
             send_signal(worker or {}, signal.SIGKILL)
+
+
+P = TypeVar("P", bound=Place)
+
+
+@contextlib.contextmanager
+def open_place(kind: type[P], *, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P]:
+    """A folder with the toy flows, a store and slots of its own; whatever was started there is ended."""
+    paths = [str(PLUGINS / "toy_flow"), str(PLUGINS), str(PLUGINS.parents[1])]
+    for path in paths[:2]:
+        monkeypatch.syspath_prepend(path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setenv("ALKALIFLOW_SLOTS", str(folder / "slots"))
+    monkeypatch.setenv("ALKALIFLOW_STORE", str(folder / "store"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setenv("PREFECT_API_URL", "http://unused.invalid/api")
+    monkeypatch.delenv("ALKALIFLOW_EXECUTOR", raising=False)
+    monkeypatch.chdir(folder)
+    registry._all_recipes.cache_clear()
+    for name, entry in importlib.import_module("toy_registration").ENTRIES.items():
+        monkeypatch.setitem(FLOWS, name, entry)
+    made = kind(folder)
+    yield made
+    made.end_all()
+    registry._all_recipes.cache_clear()

@@ -1,7 +1,6 @@
 """submit, status, watch, logs, cancel, retry and resume --all, on real drivers and workers."""
 
 import contextlib
-import importlib
 import json
 import os
 import re
@@ -17,10 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.workflows.detached_runs import PATIENCE_S, PLUGINS, Place
+from tests.workflows.detached_runs import PATIENCE_S, Place, open_place
 from workflows import run_lock
-from workflows.flows import FLOWS
-from workflows.jobs import registry
 from workflows.jobs.attempt import count_executions, derive_state
 from workflows.jobs.durable import compute_sha256
 from workflows.jobs.ending import wait_until_ended
@@ -33,22 +30,8 @@ HERE = socket.gethostname()
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    paths = [str(PLUGINS / "toy_flow"), str(PLUGINS), str(PLUGINS.parents[1])]
-    for path in paths[:2]:
-        monkeypatch.syspath_prepend(path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    monkeypatch.setenv("ALKALIFLOW_SLOTS", str(tmp_path / "slots"))
-    monkeypatch.setenv("ALKALIFLOW_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("PREFECT_API_URL", "http://unused.invalid/api")
-    monkeypatch.chdir(tmp_path)
-    registry._all_recipes.cache_clear()
-    for name, entry in importlib.import_module("toy_registration").ENTRIES.items():
-        monkeypatch.setitem(FLOWS, name, entry)
-    made = Place(tmp_path)
-    yield made
-    made.end_all()
-    registry._all_recipes.cache_clear()
+    with open_place(Place, folder=tmp_path, monkeypatch=monkeypatch) as made:
+        yield made
 
 
 # submit

@@ -1,7 +1,6 @@
 """Sweeps whose members run side by side, in the foreground and in the background, on real drivers and workers."""
 
 import contextlib
-import importlib
 import json
 import os
 import re
@@ -14,11 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.workflows.detached_runs import PATIENCE_S, PLUGINS, Place
+from tests.workflows.detached_runs import PATIENCE_S, Place, open_place
 from workflows import run_lock
 from workflows.cli.sweep_members import choose_width
-from workflows.flows import FLOWS
-from workflows.jobs import registry
 from workflows.jobs.attempt import count_executions, derive_state
 from workflows.jobs.ending import send_signal, wait_until_ended
 from workflows.run_state import read_state
@@ -93,23 +90,8 @@ class Follower:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SweepPlace]:
-    paths = [str(PLUGINS / "toy_flow"), str(PLUGINS), str(PLUGINS.parents[1])]
-    for path in paths[:2]:
-        monkeypatch.syspath_prepend(path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    monkeypatch.setenv("ALKALIFLOW_SLOTS", str(tmp_path / "slots"))
-    monkeypatch.setenv("ALKALIFLOW_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("PREFECT_API_URL", "http://unused.invalid/api")
-    monkeypatch.delenv("ALKALIFLOW_EXECUTOR", raising=False)
-    monkeypatch.chdir(tmp_path)
-    registry._all_recipes.cache_clear()
-    for name, entry in importlib.import_module("toy_registration").ENTRIES.items():
-        monkeypatch.setitem(FLOWS, name, entry)
-    made = SweepPlace(tmp_path)
-    yield made
-    made.end_all()
-    registry._all_recipes.cache_clear()
+    with open_place(SweepPlace, folder=tmp_path, monkeypatch=monkeypatch) as made:
+        yield made
 
 
 def test_members_side_by_side_compute_what_they_share_once(place: SweepPlace) -> None:
