@@ -90,8 +90,15 @@ def _spawn(run: Path, *, cores: int | None, accept_break: bool, under: int | Non
         with (run / LOG_FILE).open("ab") as log:
             log.write(f"{now()} {shlex.join(command)}\n".encode())
             log.flush()
+            lock, variable = run_lock.describe_handover(run)
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock,),
+                env={**os.environ, **variable},
             )
     finally:
         run_lock.release(run)

@@ -14,6 +14,8 @@ from structures.errors import InputError
 from workflows.jobs.process import describe_process, is_alive
 
 LOCK_FILE = "run.lock"
+# Where a driver finds the lock that its starter holds for it: number of the open file, and the path of the lock.
+HANDED_OVER = "ALKALIFLOW_RUN_LOCK"
 _PATIENCE_S = 0.3
 _HELD: dict[Path, IO[str]] = {}
 
@@ -35,12 +37,14 @@ def acquire(directory: Path) -> None:
     path = (directory / LOCK_FILE).resolve()
     if path in _HELD:
         return
-    stream = path.open("a+", encoding="utf-8")
-    try:
-        _lock(stream, directory)
-    except BaseException:
-        stream.close()
-        raise
+    stream = _adopt(path)
+    if stream is None:
+        stream = path.open("a+", encoding="utf-8")
+        try:
+            _lock(stream, directory)
+        except BaseException:
+            stream.close()
+            raise
     stream.seek(0)
     stream.truncate()
     stream.write(json.dumps(describe_process()) + "\n")
@@ -65,6 +69,34 @@ def _lock(stream: IO[str], directory: Path) -> None:
                 "another directory with --workdir."
             ) from None
         return
+
+
+def describe_handover(directory: Path) -> tuple[int, dict[str, str]]:
+    """What a process that is started must inherit to hold the lock of a run that this one holds.
+
+    The lock belongs to the open file: it stays held, without a gap, when this process gives the run back.
+
+    Returns:
+        number of the open file, and the environment variable that tells the new process of it.
+    """
+    path = (directory / LOCK_FILE).resolve()
+    number = _HELD[path].fileno()
+    return number, {HANDED_OVER: f"{number}:{path}"}
+
+
+def _adopt(path: Path) -> IO[str] | None:
+    """The open file of a lock that the starter of this process holds for it."""
+    number, _, of = os.environ.get(HANDED_OVER, "").partition(":")
+    if of != str(path):
+        return None
+    del os.environ[HANDED_OVER]
+    try:
+        if not os.path.samestat(os.fstat(int(number)), path.stat()):
+            return None
+    except (ValueError, OSError):
+        return None
+    fcntl.fcntl(int(number), fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # the lock ends with this process, not with its workers
+    return os.fdopen(int(number), "a+", encoding="utf-8")
 
 
 def release(directory: Path) -> None:

@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from structures.errors import InputError
 from tests.workflows.detached_runs import PATIENCE_S, Place, open_place
 from workflows import run_lock
+from workflows.drivers import await_driver, begin_driver
 from workflows.jobs.attempt import count_executions, derive_state
 from workflows.jobs.durable import compute_sha256
 from workflows.jobs.ending import wait_until_ended
@@ -140,6 +142,21 @@ def test_two_timers_at_once_start_one_driver(place: Place) -> None:
         assert [timer.returncode for timer in timers] == [0, 0]
         assert sorted(len(document["started"]) for document in told) == [0, 1]
     assert place.await_driver_end(run) == "completed"
+    assert count_executions(place.job(run, "a")) == 1
+
+
+def test_a_run_is_never_free_between_its_starter_and_its_driver(place: Place) -> None:
+    fifo = place.make_fifo("gate")
+    run = place.submit("r", a={"wait_for": fifo})
+    with Path(fifo).open("wb"):
+        place.kill_driver(run)
+        process = begin_driver(run)
+        assert not run_lock.is_free(run)  # long before it has read what it is to do
+        with pytest.raises(InputError, match="is working on this run"):
+            begin_driver(run)
+        assert await_driver(run, process).pid == process.pid
+    assert place.await_driver_end(run) == "completed"
+    assert run_lock.is_free(run)
     assert count_executions(place.job(run, "a")) == 1
 
 
