@@ -141,7 +141,7 @@ def _choose(run: RunFacts, *, names: list[str] | None) -> set[str]:
         return set(run.keys)
     chosen: set[str] = set()
     for name in names:
-        matches = {label for label, key in run.keys.items() if name == label or key.startswith(name)}
+        matches = {name} & set(run.keys) or {label for label, key in run.keys.items() if key.startswith(name)}
         if not matches:
             raise InputError(
                 f"{run.path}: none of its {len(run.keys)} calculations is called {name} or has a key that begins so. "
