@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -311,6 +312,7 @@ def read_until(terminal: int, part: bytes) -> bytes:
     """What a process shows in its terminal, up to some words."""
     shown = b""
     while part not in shown:
+        assert select.select([terminal], [], [], PATIENCE_S)[0], shown
         shown += os.read(terminal, 4096)
     return shown
 
@@ -327,9 +329,13 @@ def test_watching_in_a_terminal_is_live_and_ctrl_c_stops_nothing(place: Place) -
     with Path(fifo).open("wb"):
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as watcher:
             os.close(theirs)
-            assert b"sign of life" in read_until(ours, b"runs/r")
-            watcher.send_signal(signal.SIGINT)
-            assert b"To watch again: alkaliflow watch runs" in read_until(ours, b"watch runs\r\n")
+            try:
+                assert b"sign of life" in read_until(ours, b"runs/r")
+                watcher.send_signal(signal.SIGINT)
+                assert b"To watch again: alkaliflow watch runs" in read_until(ours, b"watch runs\r\n")
+            except BaseException:
+                watcher.kill()
+                raise
         os.close(ours)
         assert watcher.returncode == 0
         assert read_state(run)["status"] == "running"

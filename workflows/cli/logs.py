@@ -1,12 +1,12 @@
 """The command logs: what a run or a calculation prints."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from structures.errors import InputError
+from workflows.cli.interrupts import is_interrupted, noted_interrupts
 from workflows.cli.options import StoreOption, open_store
 
 if TYPE_CHECKING:
@@ -40,10 +40,14 @@ def logs(
     for line in follower.read_tails(count=lines):
         typer.echo(line)
     if follow:
-        try:
-            for line in follower.follow(is_over=is_over, wait=lambda: time.sleep(FOLLOW_EVERY_S)):
+        with noted_interrupts() as interrupts:
+            lines_to_come = follower.follow(
+                is_over=lambda: bool(interrupts) or is_over(),
+                wait=lambda: is_interrupted(interrupts, within_s=FOLLOW_EVERY_S),
+            )
+            for line in lines_to_come:
                 typer.echo(line)
-        except KeyboardInterrupt:
+        if interrupts:
             typer.echo("\nNothing was stopped.")
     else:
         for line in follower.read(is_last=True):  # one that has no end yet

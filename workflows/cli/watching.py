@@ -1,7 +1,6 @@
 """The commands status and watch: how runs get on."""
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from structures.errors import InputError
+from workflows.cli.interrupts import is_interrupted, noted_interrupts
 from workflows.cli.options import DEFAULT_RUNS, JsonOption, open_console
 from workflows.plan import show_duration
 
@@ -75,13 +75,13 @@ def status(directory: Place = DEFAULT_RUNS, *, as_json: JsonOption = False) -> N
 def watch(directory: Place = DEFAULT_RUNS) -> None:
     """Watch runs get on until nothing runs any more; Ctrl-C ends the watching and stops nothing."""
     console = open_console()
-    try:
+    with noted_interrupts() as interrupts:
         if console.is_terminal and not console.is_dumb_terminal:
-            _watch_live(directory)
+            _watch_live(directory, interrupts)
         else:
-            for line in _watch_lines(directory):
+            for line in _watch_lines(directory, interrupts):
                 typer.echo(line)
-    except KeyboardInterrupt:
+    if interrupts:
         typer.echo(f"\nNothing was stopped. To watch again: alkaliflow watch {directory}")
 
 
@@ -118,15 +118,14 @@ def _list_members(directory: Path) -> tuple[list[dict[str, object]], tuple[tuple
     return document, rows
 
 
-def _watch_live(directory: Path) -> None:
+def _watch_live(directory: Path, interrupts: list[int]) -> None:
     """A table that is drawn again and again."""
     from rich.live import Live
 
     known: dict[str, str] = {}
     rows = _survey(directory, known=known)
     with Live(_draw(rows), console=open_console(), refresh_per_second=4) as live:
-        while any(row.is_moving for row in rows):
-            time.sleep(REFRESH_S)
+        while any(row.is_moving for row in rows) and not is_interrupted(interrupts, within_s=REFRESH_S):
             rows = _survey(directory, known=known)
             live.update(_draw(rows))
 
@@ -143,7 +142,7 @@ def _draw(rows: "list[RunRow]") -> "Table":
     return table
 
 
-def _watch_lines(directory: Path) -> Iterator[str]:
+def _watch_lines(directory: Path, interrupts: list[int]) -> Iterator[str]:
     """A line for each run that changed."""
     known: dict[str, str] = {}
     shown: dict[str, str] = {}
@@ -156,9 +155,8 @@ def _watch_lines(directory: Path) -> Iterator[str]:
             if shown.get(row.run) != line:
                 shown[row.run] = line
                 yield line
-        if not any(row.is_moving for row in rows):
+        if not any(row.is_moving for row in rows) or is_interrupted(interrupts, within_s=REFRESH_S):
             return
-        time.sleep(REFRESH_S)
 
 
 def _is_run(directory: Path) -> bool:
