@@ -2,15 +2,18 @@
 
 Locally: calculations that do nothing, one after the other, against as many processes that import the same and do the
 same. On Slurm (`--slurm`, as root: a one-node Slurm of its own is started): such calculations against a plain job
-array whose tasks import the same and write the same file. In the store: how long a driver takes to find that
-everything is done, and `alkaliflow status` to say so, as the store grows.
+array whose tasks import the same and write the same file, and against executorlib's `SlurmClusterExecutor`, whose
+functions do, too (`--executorlib PYTHON`: an environment that has it, pysqa and what alkaliflow imports). In the store:
+how long a driver takes to find that everything is done, and `alkaliflow status` to say so, as the store grows
+(`--large`: to a hundred thousand).
 
-    python -m benchmarks.job_layer [--small] [--slurm]
+    python -m benchmarks.job_layer [--small] [--slurm] [--executorlib PYTHON] [--large]
 """
 
 import argparse
 import itertools
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -46,6 +49,20 @@ outcome = find_recipe("probe").run(Calculation("probe"), Workspace(folder, Store
 (folder / f"{sys.argv[2]}.json").write_text(json.dumps(outcome.values))
 """
 
+EXECUTORLIB = """
+import sys
+from executorlib import SlurmClusterExecutor
+def probe(folder, number, plain):
+    import sys
+    sys.argv = ["-c", folder, str(number)]
+    exec(plain, {})
+if __name__ == "__main__":
+    folder, count, plain = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    with SlurmClusterExecutor(cache_directory=folder + "/cache", resource_dict={"cores": 1}) as executor:
+        futures = [executor.submit(probe, folder, number, plain) for number in range(count)]
+        [future.result() for future in futures]
+"""
+
 
 def build_probes(n: int, *, name: str) -> list[Calculation]:
     """Calculations that do nothing, each with a key of its own."""
@@ -74,8 +91,8 @@ def measure_local(record: Record, *, scratch: Path, n: int, repeats: int) -> Non
     )
 
 
-def measure_slurm(record: Record, *, scratch: Path, n: int) -> None:
-    """Calculations through a queue against a plain job array."""
+def measure_slurm(record: Record, *, scratch: Path, n: int, executorlib: str | None) -> None:
+    """Calculations through a queue against a plain job array and, if there is one, another tool."""
     from tests.cluster.one_node import OneNodeSlurm, wait_until
 
     slurm = OneNodeSlurm(scratch / "slurm", cores=len(os.sched_getaffinity(0)))
@@ -101,6 +118,17 @@ def measure_slurm(record: Record, *, scratch: Path, n: int) -> None:
             begin = time.monotonic()
             run_calculations(build_probes(n, name="queue"), store=store, executor=executor)
             timings[f"calculations, {pack} an entry"] = time.monotonic() - begin
+        if executorlib is not None:
+            other = scratch / "executorlib"
+            other.mkdir()
+            begin = time.monotonic()
+            subprocess.run(
+                [executorlib, "-c", EXECUTORLIB, str(other), str(n), PLAIN],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                cwd=other,
+            )
+            timings["executorlib"] = time.monotonic() - begin
     finally:
         slurm.stop()
     record.timings |= {f"{n} through Slurm, {name}": Timing((seconds,)) for name, seconds in timings.items()}
@@ -108,6 +136,10 @@ def measure_slurm(record: Record, *, scratch: Path, n: int) -> None:
         record.ratios[f"throughput beside a plain job array, {pack} an entry"] = Ratio(
             timings["plain job array"] / timings[f"calculations, {pack} an entry"], ">= 0.9"
         )
+        if "executorlib" in timings:
+            record.ratios[f"throughput beside executorlib, {pack} an entry"] = Ratio(
+                timings["executorlib"] / timings[f"calculations, {pack} an entry"]
+            )
 
 
 def show_status(runs: Path) -> None:
@@ -136,11 +168,13 @@ def measure_growth(record: Record, *, scratch: Path, sizes: list[int]) -> None:
             f"status of {size} calculations": partial(show_status, run.parent),
         }
         record.timings |= time_side_by_side(variants, repeats=3)
+        peak_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        record.figures[f"peak memory of a driver of {size}, MB"] = round(peak_MB)
     files = sum(len(names) for _, _, names in os.walk(store.root))
     record.figures["files a calculation"] = round(files / done, 1)
     for what, limit_s in (("status of {} calculations", 1), ("replay of {} finished calculations", 2)):
-        timing = record.timings[what.format(sizes[-1])]
-        record.ratios[f"{what.format(sizes[-1])}, processor time in s"] = Ratio(timing.median_cpu_s, f"<= {limit_s}")
+        timing = record.timings[what.format(sizes[1])]
+        record.ratios[f"{what.format(sizes[1])}, processor time in s"] = Ratio(timing.median_cpu_s, f"<= {limit_s}")
 
 
 def main() -> None:
@@ -148,14 +182,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The cost of the job layer.")
     parser.add_argument("--small", action="store_true", help="a trial with few calculations, nothing kept")
     parser.add_argument("--slurm", action="store_true", help="through a one-node Slurm as well; needs root")
+    parser.add_argument("--executorlib", metavar="PYTHON", help="Python of an environment with executorlib and pysqa")
+    parser.add_argument("--large", action="store_true", help="a store of a hundred thousand calculations as well")
     arguments = parser.parse_args()
     n_local, n_slurm, sizes = (3, 10, [30, 60]) if arguments.small else (20, 200, [1000, 10_000])
+    sizes += [100_000] if arguments.large else []
     record = Record("job_layer", settings={"local": n_local, "slurm": n_slurm, "sizes": sizes})
     with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as name:
         measure_growth(record, scratch=Path(name), sizes=sizes)
         measure_local(record, scratch=Path(name), n=n_local, repeats=2 if arguments.small else 3)
         if arguments.slurm:
-            measure_slurm(record, scratch=Path(name), n=n_slurm)
+            measure_slurm(record, scratch=Path(name), n=n_slurm, executorlib=arguments.executorlib)
     record.publish(keep=not arguments.small)
 
 

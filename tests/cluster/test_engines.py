@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from structures.errors import CalculationError
 from tests.cluster.conftest import build_queue
 from tests.end_to_end.conftest import Argon, digest_segments
 from workflows.drive import run_calculations
+from workflows.jobs.durable import read_sealed_json, seal, write_json
 from workflows.jobs.store import Store
 
 
@@ -21,6 +23,25 @@ def test_dynamics_through_the_queue_has_the_bytes_of_dynamics_here(store: Store,
     (local,) = run_calculations([replace(here.calculation(), ranks=ranks)], store=here.store)
     assert digest_segments(queued) == digest_segments(local)
     assert queued.executions == 1
+
+
+def test_a_chain_of_another_engine_is_refused_in_the_queue_as_it_is_here(store: Store) -> None:
+    argon = Argon(store, "lammps")
+    whole = argon.calculation()
+    short = argon.calculation(
+        production_steps=int(whole.settings["production_steps"]) - argon.settings["segment_steps"]
+    )
+    begun = argon.run(short)
+    path = begun.segments[-1] / "segment.json"
+    record = read_sealed_json(path)
+    assert record is not None
+    write_json(path, seal({**record, "engine_version": "another"}))
+    with pytest.raises(CalculationError, match=r"was made with engine_version another, now .* --accept-break"):
+        run_calculations([whole], store=store, executor=build_queue(store), retries=0)
+    write_json(path, seal(record))
+    (queued,) = run_calculations([whole], store=store, executor=build_queue(store))
+    here = Argon(Store(store.root.with_name("here")), "lammps")
+    assert digest_segments(queued) == digest_segments(here.run())
 
 
 def test_doctor_sends_a_probe_and_says_what_keeps_it_from_coming_back(tmp_path: Path) -> None:

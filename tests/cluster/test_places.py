@@ -99,6 +99,17 @@ def test_a_full_disk_is_named_and_the_queue_goes_on_when_there_is_space(mount: P
     assert result.executions == 1
 
 
+def test_a_store_that_becomes_read_only_is_named_and_gone_on_with(mount: Path) -> None:
+    store = Store(mount / "store")
+    store.create(WALK)
+    need("mount", "-o", "remount,ro", str(mount))
+    with pytest.raises(CalculationError, match="is on a read-only file system"):
+        run_calculations([WALK], store=store, executor=build_queue(store))
+    run("mount", "-o", "remount,rw", str(mount))
+    (result,) = run_calculations([WALK], store=store, executor=build_queue(store))
+    assert result.executions == 1
+
+
 def test_a_store_that_vanishes_and_comes_back_loses_nothing(tmp_path: Path) -> None:
     real, seen = tmp_path / "real", tmp_path / "seen"
     real.mkdir()
