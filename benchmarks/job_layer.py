@@ -58,7 +58,8 @@ def probe(folder, number, plain):
     exec(plain, {})
 if __name__ == "__main__":
     folder, count, plain = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    with SlurmClusterExecutor(cache_directory=folder + "/cache", resource_dict={"cores": 1}) as executor:
+    needs = {"cores": 1, "partition": "main", "memory_max": 1}
+    with SlurmClusterExecutor(cache_directory=folder + "/cache", resource_dict=needs) as executor:
         futures = [executor.submit(probe, folder, number, plain) for number in range(count)]
         [future.result() for future in futures]
 """
