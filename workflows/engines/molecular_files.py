@@ -220,7 +220,9 @@ def _write_coefficients(kind: str, term: TermType) -> str:
         k_eV, sign, n = values
         whole = _whole(n, term, largest=_LARGEST_MULTIPLICITY)
         return f"{k_eV * whole**2 / 2!r} {int(-sign) * (-1) ** whole} {whole}"
-    if kind == "impropers" and term.form == "inversion":  # LAMMPS adds up the three angles
+    # LAMMPS adds up the three angles, and counts one beyond 90° if a bond leans over the two others, which no bond of a
+    # planar or pyramidal centre does.
+    if kind == "impropers" and term.form == "inversion":
         k_eV, *c = values
         return f"{k_eV / 3!r} {' '.join(map(repr, c))} 1"
     threes = [values[i : i + 3] for i in range(0, len(values), 3)]

@@ -230,7 +230,7 @@ def _build_terms(
             labels = tuple(names[i] for i in chain)
             term = table.find(kind, labels)
             if term is None:
-                missing.setdefault(f"{kind[:-1]} {'-'.join(labels)}", chain)
+                missing.setdefault(f"{kind[:-1]} {'-'.join(min(labels, labels[::-1]))}", chain)
             else:
                 found.append((chain, term))
         types = tuple(dict.fromkeys(term for _, term in found))
