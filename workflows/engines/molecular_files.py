@@ -53,6 +53,11 @@ def write_topology_data(path: Path, atoms: Atoms, *, topology: Topology) -> Stan
     """
     check_same_atoms(atoms, topology=topology)
     frame = build_standard_frame(_close_slab(atoms))
+    if not atoms.pbc[2] and np.abs(frame.atoms.cell.array[np.tril_indices(3, k=-1)]).max() > _TILT_TOLERANCE_A:
+        raise InputError(
+            f"The cell of the slab has angles of {', '.join(f'{angle:.1f}' for angle in atoms.cell.angles())}°, needs "
+            "90°: LAMMPS has no correction for a slab in a tilted cell. Take an orthogonal face or cell."
+        )
     turned = frame.atoms
     cell = turned.cell.array
     kinds = [(name, topology.terms(name)) for name in KINDS if len(topology.terms(name))]

@@ -36,50 +36,9 @@ TABLES = ("clp.il.ff", "clp-additions.ff")
 SCALE_14 = 0.5  # OPLS-AA, of both Lennard-Jones and Coulomb
 _CHARGE_TOLERANCE_E = 1e-6
 _TRANS_DEG = 135.0  # between the 90° and the 180° of an octahedron
+_MOST_MATCHES = 100_000
 _TETRAHEDRAL = 4
 _PLANAR = 3
-
-# The first pattern that fits an atom gives its type.
-PATTERNS: tuple[tuple[str, str], ...] = (
-    ("[Li;D0]", "Li"),
-    ("[Na;D0]", "Na"),
-    ("[K;D0]", "K"),
-    ("[Cl;D0]", "Cl"),
-    ("[Br;D0]", "Br"),
-    # bis(sulfonyl)imides: two halves that may differ
-    ("[N;D2](S)S", "NBT"),
-    ("[S;D4](O)(O)(N)[C,F]", "SBT"),
-    ("[O;D1]S(O)N", "OBT"),
-    ("FS(O)(O)N", "FSI"),
-    # triflate
-    ("[S;D4](O)(O)(O)C(F)F", "SBT"),
-    ("[O;D1]S(O)(O)C(F)F", "OTF"),
-    # perfluoroalkyl groups on sulfur
-    ("[C;D4](F)(F)(F)S", "CBT"),
-    ("[C;D4](F)(F)(C)S", "C1F"),
-    ("FCS", "F1"),
-    ("[C;D4](F)(F)(F)C(F)(F)S", "CEF"),
-    ("FCC(F)(F)S", "F"),
-    # PF6- and BF4-
-    ("[P;D6](F)(F)(F)(F)(F)F", "P"),
-    ("F[P;D6]", "FP"),
-    ("[B;D4](F)(F)(F)F", "B"),
-    ("F[B;D4]", "FB"),
-    # nitrate
-    ("[N;D3]([O;D1])([O;D1])[O;D1]", "NNO3"),
-    ("[O;D1][N;D3]([O;D1])[O;D1]", "ONO3"),
-    # ethers and acetals
-    ("[O;D2]([C;D4])[C;D4]", "OY"),
-    ("[C;D4]([#1])([#1])([O;D2])[O;D2]", "CAL"),
-    ("[#1][C;D4]([#1])([O;D2])[O;D2]", "HAL"),
-    ("[C;D4]([#1])([#1])([#1])[O;D2]", "C3O"),
-    ("[C;D4]([#1])([#1])(C)[O;D2]", "CSO"),
-    ("[#1][C;D4]([#1])([#1,C])[O;D2]", "HY"),
-    # alkyl groups of ethers
-    ("[C;D4]([#1])([#1])([#1])C", "CT"),
-    ("[C;D4]([#1])([#1])(C)C", "CS"),
-    ("[#1][C;D4]([#1])([#1,C])C", "HC"),
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +80,8 @@ def type_molecule(
     Args:
         species: one molecule or ion; its geometry tells its bonds.
         charge_scale: of an ion's charges, in (0, 1]; neutral molecules keep theirs.
-        force_field: table to take parameters from; None: the shipped ones.
+        force_field: table to take parameters from, e.g. one of the user's that adds to `load_tables`; None: the
+            shipped ones.
 
     Returns:
         The topology, atoms in the order of the species.
@@ -140,7 +100,7 @@ def type_molecule(
     atoms = species.atoms.copy()
     atoms.pbc = False
     neighbours = find_neighbours(atoms)
-    rows = [table.atoms[name] for name in _find_types(species, neighbours)]
+    rows = [table.atoms[name] for name in _find_types(species, neighbours, table=table)]
     charges_e = np.array([row.charge_e for row in rows])
     if abs(charges_e.sum() - species.charge) > _CHARGE_TOLERANCE_E:
         raise InputError(
@@ -169,13 +129,17 @@ def describe_typing(topology: Topology, *, atoms: Atoms) -> tuple[TypedAtom, ...
     return tuple(TypedAtom(i, symbol, of.name, float(charge), of.source) for i, (symbol, of, charge) in enumerate(rows))
 
 
-def _find_types(species: Species, neighbours: Neighbours) -> list[str]:
+def _find_types(species: Species, neighbours: Neighbours, *, table: ForceFieldTable) -> list[str]:
     """Name of the type of each atom."""
     molecule, chem = _build_graph(species.atoms, neighbours)
     types: dict[int, str] = {}
-    for smarts, name in PATTERNS:
+    for smarts, name in table.patterns:
         pattern = chem.MolFromSmarts(smarts)
-        for match in molecule.GetSubstructMatches(pattern, uniquify=False, maxMatches=100 * len(species.atoms)):
+        if pattern is None or name not in table.atoms:
+            raise InputError(
+                f"{table.name}: PATTERNS has the row {smarts!r} {name!r}, needs a SMARTS and a type of ATOMS. Mend it."
+            )
+        for match in molecule.GetSubstructMatches(pattern, uniquify=False, maxMatches=_MOST_MATCHES):
             types.setdefault(match[0], name)
     lost = [i for i in range(len(species.atoms)) if i not in types]
     if lost:
@@ -184,7 +148,8 @@ def _find_types(species: Species, neighbours: Neighbours) -> list[str]:
         raise InputError(
             f"species.{species.name}: CL&P has no type for {len(lost)} of {len(symbols)} atoms, needs one for each: "
             f"{'; '.join(shown)}{'; …' if len(lost) > len(shown) else ''}. It knows TFSI-, FSI-, PF6-, BF4-, triflate, "
-            "nitrate, halides, alkali ions, ethers and acetals, each as a species of its own. Take force_field: uff."
+            "nitrate, halides, alkali ions, ethers and acetals, each as a species of its own. Take force_field: uff, "
+            "or give a table with what is missing."
         )
     return [types[i] for i in range(len(species.atoms))]
 
@@ -243,7 +208,7 @@ def _build_terms(
         shown = "; ".join(f"{label} (atoms {', '.join(map(str, chain))})" for label, chain in missing.items())
         raise InputError(
             f"species.{species.name}: CL&P lacks {len(missing)} terms, needs all of them: {shown}. Take force_field: "
-            "uff for this species."
+            "uff for this species, or give a table with what is missing."
         )
     return terms
 

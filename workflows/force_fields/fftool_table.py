@@ -1,4 +1,7 @@
-"""Tables of force-field parameters in the format of fftool: kJ/mol, Å and degrees, in plain text."""
+"""Tables of force-field parameters in the format of fftool: kJ/mol, Å and degrees, in plain text.
+
+A section PATTERNS, which fftool does not have, tells what atoms a type is for: a SMARTS and a type a row.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,14 @@ from structures.errors import InputError
 from workflows.force_fields.topology import KINDS, AtomType, TermType
 
 EV_PER_KJ_MOL = units.kJ / units.mol
-_SECTIONS = {"ATOMS": "atoms", "BOND": "bonds", "ANGLE": "angles", "DIHED": "dihedrals", "IMPRO": "impropers"}
+_SECTIONS = {
+    "ATOMS": "atoms",
+    "BOND": "bonds",
+    "ANGLE": "angles",
+    "DIHED": "dihedrals",
+    "IMPRO": "impropers",
+    "PATTERNS": "patterns",
+}
 _LARGEST_MASS_ERROR_U = 0.1
 _ROW_WORDS = re.compile(r"\b(lj|harm|cons|opls|pot)\b")  # a comment with one is a row or a heading, not a citation
 
@@ -46,12 +56,14 @@ class ForceFieldTable:
         atoms: name of the type → row.
         terms: kind → names of its atoms for bonded terms → term. The centre of an improper is its third atom.
         constrained: bonds that the authors hold at their length; here they are springs with the table's constant.
+        patterns: SMARTS, whose first atom is meant, and name of the type; the first that fits an atom counts.
     """
 
     name: str
     atoms: Mapping[str, TableAtom]
     terms: Mapping[str, Mapping[tuple[str, ...], TermType]]
     constrained: frozenset[tuple[str, ...]]
+    patterns: tuple[tuple[str, str], ...] = ()
 
     def find(self, kind: str, names: tuple[str, ...]) -> TermType | None:
         """The term of these atoms, read from either end; None if the table has none."""
@@ -66,9 +78,9 @@ def read_force_field(path: Path, *, base: ForceFieldTable | None = None) -> Forc
     V1/2 (1 + cos φ) + V2/2 (1 − cos 2φ) + V3/2 (1 + cos 3φ) + V4/2 (1 − cos 4φ).
 
     Args:
-        path: of the file: sections ATOMS, BONDS, ANGLES, DIHEDRALS and IMPROPERS of one row a line. The comment
-            above rows is their source.
-        base: a table that this one adds to.
+        path: of the file: sections ATOMS, BONDS, ANGLES, DIHEDRALS, IMPROPERS and PATTERNS of one row a line. The
+            comment above rows is their source.
+        base: a table that this one adds to; its patterns come after those of this one.
 
     Raises:
         InputError: if a row cannot be read or is there already; gives the line.
@@ -78,9 +90,10 @@ def read_force_field(path: Path, *, base: ForceFieldTable | None = None) -> Forc
     atoms = dict(base.atoms) if base is not None else {}
     terms = {kind: dict(base.terms[kind]) if base is not None else {} for kind in KINDS}
     constrained: set[tuple[str, ...]] = set(base.constrained) if base is not None else set()
+    patterns: list[tuple[str, str]] = []
     section, source = "", ""
     for number, line in enumerate(lines, start=1):
-        words = line.partition("#")[0].split()
+        words = _split_row(line, has_smarts=section == "patterns")
         if not words:
             source = _take_citation(line) or source
             continue
@@ -92,6 +105,9 @@ def read_force_field(path: Path, *, base: ForceFieldTable | None = None) -> Forc
         try:
             if section == "atoms":
                 _add(atoms, words[0], _read_atom(words, cited))
+            elif section == "patterns":
+                smarts, type_name = words
+                patterns.append((smarts, type_name))
             else:
                 width = KINDS[section]
                 key, term = tuple(words[:width]), _read_term(section, words[width:])
@@ -100,14 +116,22 @@ def read_force_field(path: Path, *, base: ForceFieldTable | None = None) -> Forc
         except (KeyError, IndexError, ValueError) as error:
             raise InputError(
                 f"{path.name}, line {number}: {line.strip()!r} is no row of {section or 'any section'} ({error}), "
-                "needs names, a potential (lj, harm, cons, opls) and its numbers. Mend the line."
+                "needs names, a potential (lj, harm, cons, opls) and numbers; in PATTERNS a SMARTS and a type. Mend it."
             ) from error
     return ForceFieldTable(
         name=name if base is None else f"{base.name} + {name}",
         atoms=atoms,
         terms=terms,
         constrained=frozenset(constrained),
+        patterns=(*patterns, *(base.patterns if base is not None else ())),
     )
+
+
+def _split_row(line: str, *, has_smarts: bool) -> list[str]:
+    """Words before the remark; in SMARTS, # is part of a word."""
+    if has_smarts:
+        return [] if line.lstrip().startswith("#") else line.partition(" #")[0].split()
+    return line.partition("#")[0].split()
 
 
 def _take_citation(line: str) -> str:

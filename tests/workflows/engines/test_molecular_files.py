@@ -124,6 +124,13 @@ def test_slab_without_vacuum_is_written_and_an_atom_outside_is_refused(tmp_path:
         write_topology_data(tmp_path / "molecules.data", atoms, topology=topology)
 
 
+def test_slab_in_a_tilted_cell_is_refused(tmp_path: Path) -> None:
+    cell = [[8, 0, 0], [4, 7, 0], [0, 0, 10]]
+    atoms = Atoms("Na2", positions=[[1, 1, 1], [1, 1, 9]], cell=cell, pbc=(True, True, False))
+    with pytest.raises(InputError, match=r"has angles of 90.0, 90.0, 60.3°, needs 90°: LAMMPS has no correction"):
+        write_topology_data(tmp_path / "a.data", atoms, topology=describe_charges([1.0, -1.0]))
+
+
 def test_topology_of_other_atoms_is_refused(tmp_path: Path) -> None:
     atoms = Atoms("Na2", positions=[[1, 1, 1], [4, 4, 4]], cell=[8, 8, 10], pbc=True)
     with pytest.raises(InputError, match=r"topology has 3 atoms, needs 2 as the structure"):

@@ -37,6 +37,24 @@ Y  X  X  Y  opls  1.0  -2.0  3.0  -4.0
 X  X  X  Y  opls  0.0   0.0  0.0   0.0
 IMPROPER
 X  X  Y  X  opls  0.0  9.2   0.0   0.0
+PATTERNS
+# of a paper
+[C;D4][#1]  A  # [#1] is hydrogen
+[#1]C       B
+"""
+
+WATER = """# spce.ff
+ATOMS
+# SPC/E 10.1021/j100308a038
+OW  OW  15.999  -0.8476  lj  3.166  0.650
+HW  HW   1.008   0.4238  lj  1.0    0.0
+BONDS
+OW  HW  cons  1.0  3450.0
+ANGLES
+HW  OW  HW  harm  109.47  383.0
+PATTERNS
+[O;D2]([#1])[#1]  OW
+[#1][O;D2][#1]    HW
 """
 
 SMILES = {
@@ -93,6 +111,7 @@ def test_rows_are_read_with_units_and_sources(small: Path) -> None:
     assert table.constrained == {("X", "Y")}
     assert table.find("angles", ("X", "Y", "X")) is None
     assert table.find("impropers", ("X", "X", "Y", "X")) is not None
+    assert table.patterns == (("[C;D4][#1]", "A"), ("[#1]C", "B"))
 
 
 def test_opls_dihedrals_become_cosines(small: Path) -> None:
@@ -118,6 +137,7 @@ def test_opls_dihedrals_become_cosines(small: Path) -> None:
         ("X  X  X  Y  opls", "Y  X  X  Y  opls", r"line 16: .*Y-X-X-Y is there already"),
         ("276.1", "nan", r"line 13: .*not finite"),
         ("ATOMS", "", r"line 5: .* is no row of any section"),
+        ("[#1]C       B", "[#1]C", r"line 22: .* is no row of patterns"),
     ],
 )
 def test_rows_that_cannot_be_read_are_refused(small: Path, old: str, new: str, message: str) -> None:
@@ -348,6 +368,27 @@ def test_missing_terms_are_all_named() -> None:
     del terms["angles"]["SB", "NB", "SB"], terms["dihedrals"]["SB", "NB", "SB", "CF"]
     with pytest.raises(InputError, match=r"lacks 2 terms, needs all of them: angle SB-NB-SB \(atoms .*dihedral"):
         type_molecule(build("TFSI-"), force_field=replace(table, terms=terms))
+
+
+def test_a_table_of_ones_own_adds_a_molecule(tmp_path: Path) -> None:
+    path = tmp_path / "spce.ff"
+    path.write_text(WATER)
+    table = read_force_field(path, base=load_tables())
+    water = build_from_smiles("water", smiles="O")
+    topology = type_molecule(water, force_field=table)
+    assert [of.name for of in topology.types_of_atoms] == ["OW", "HW", "HW"]
+    assert tuple(len(topology.terms(kind)) for kind in KINDS) == (2, 1, 0, 0)
+    assert topology.atom_types[0].source == "spce.ff: SPC/E 10.1021/j100308a038"
+    shipped = type_molecule(build("DME"))
+    assert write_topology(type_molecule(build("DME"), force_field=table)) == write_topology(shipped)
+
+
+@pytest.mark.parametrize("row", ["[O;D2]([#1][#1]  OW", "[O;D2]([#1])[#1]  O9"])
+def test_patterns_that_mean_nothing_are_refused(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "spce.ff"
+    path.write_text(WATER.replace("[O;D2]([#1])[#1]  OW", row))
+    with pytest.raises(InputError, match=r"PATTERNS has the row .* needs a SMARTS and a type of ATOMS"):
+        type_molecule(build("Li+"), force_field=read_force_field(path, base=load_tables()))
 
 
 @pytest.mark.parametrize(("name", "cycles"), [("TFSI-", 0), ("DME", 0), ("DOL", 1), ("PF6-", 0)])
