@@ -31,6 +31,7 @@ STYLES: dict[tuple[str, str], str] = {
 SMALLEST_SLAB_FACTOR = 2.0
 _TILT_TOLERANCE_A = 1e-9
 _LARGEST_MULTIPLICITY = 6
+_LARGEST_CHARGE_E = 1e-4
 
 
 def write_topology_data(path: Path, atoms: Atoms, *, topology: Topology) -> StandardFrame:
@@ -151,13 +152,19 @@ def write_interactions(
         Lines of a LAMMPS input.
 
     Raises:
-        InputError: if a value is out of range, or a term cannot be said in LAMMPS.
+        InputError: if a value is out of range, the charges do not add up to zero, or a term cannot be said in LAMMPS.
 
     Source:
         10.1063/1.479595 (slab)
     """
     _check_settings(cutoff_A=cutoff_A, kspace_accuracy=kspace_accuracy, slab=slab, tail=tail)
     charged = bool(np.any(topology.charges_e != 0))
+    total_e = float(topology.charges_e.sum())
+    if abs(total_e) > _LARGEST_CHARGE_E:
+        raise InputError(
+            f"The charges add up to {total_e:+.6f} e, need 0 (at most ±{_LARGEST_CHARGE_E:g}): a periodic system "
+            "that is not neutral has no energy. Mend the numbers of ions, or scale all of them alike."
+        )
     lines = [f"pair_style {'lj/cut/coul/long' if charged else 'lj/cut'} {float(cutoff_A)!r}"]
     lines += list(_write_pairs(topology))
     lines.append(f"pair_modify shift no mix {topology.mixing} tail {'yes' if tail else 'no'}")

@@ -173,6 +173,11 @@ def test_terms_that_lammps_lacks_are_refused(
         write_interactions(topology, cutoff_A=9.0)
 
 
+def test_system_that_is_not_neutral_is_refused() -> None:
+    with pytest.raises(InputError, match=r"charges add up to \+0.100000 e, need 0 \(at most ±0.0001\)"):
+        write_interactions(describe_charges([1.0, -0.9]), cutoff_A=9.0)
+
+
 def test_no_mesh_without_charges() -> None:
     lines = write_interactions(describe_charges([0.0, 0.0]), cutoff_A=9.0)
     assert lines[0] == "pair_style lj/cut 9.0"
