@@ -83,9 +83,9 @@ def read_force_field(path: Path, *, base: ForceFieldTable | None = None) -> Forc
         base: a table that this one adds to; its patterns come after those of this one.
 
     Raises:
-        InputError: if a row cannot be read or is there already; gives the line.
+        InputError: if the file or a row cannot be read, or the row is there already; gives the line.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _read_lines(path)
     name = lines[0].lstrip("# ").strip() if lines else ""
     atoms = dict(base.atoms) if base is not None else {}
     terms = {kind: dict(base.terms[kind]) if base is not None else {} for kind in KINDS}
@@ -125,6 +125,15 @@ def read_force_field(path: Path, *, base: ForceFieldTable | None = None) -> Forc
         constrained=frozenset(constrained),
         patterns=(*patterns, *(base.patterns if base is not None else ())),
     )
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}), needs a text file of parameters in the format of fftool. Mend the path."
+        ) from error
 
 
 def _split_row(line: str, *, has_smarts: bool) -> list[str]:

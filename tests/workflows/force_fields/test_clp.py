@@ -146,6 +146,14 @@ def test_rows_that_cannot_be_read_are_refused(small: Path, old: str, new: str, m
         read_force_field(small)
 
 
+def test_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none.ff cannot be read .*No such file"):
+        read_force_field(tmp_path / "none.ff")
+    (tmp_path / "binary.ff").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"binary.ff cannot be read"):
+        read_force_field(tmp_path / "binary.ff")
+
+
 def test_a_table_adds_to_another_but_changes_nothing_of_it(small: Path, tmp_path: Path) -> None:
     more = tmp_path / "more.ff"
     more.write_text("# more.ff\nATOMS\nC  Z  15.999  0.0  lj  3.0  0.7\nBONDS\nX  Z  harm  1.4  2000.0\n")
