@@ -101,7 +101,7 @@ def no_terms(n_atoms: int) -> Terms:
 class Topology:
     """Atoms as a force field sees them, without their positions.
 
-    Pairs that a bond or an angle joins do not interact; the ends of a dihedral do, scaled; all others fully.
+    Pairs that one or two bonds part do not interact; those that three bonds part do, scaled; all others fully.
 
     Attributes:
         atom_types: the different ones.
@@ -113,8 +113,8 @@ class Topology:
         dihedrals: of four in a row.
         impropers: of four round a centre, see the module.
         mixing: of σ of unlike types; ε is always the geometric mean.
-        lennard_jones_scale_14: of the ends of a dihedral.
-        coulomb_scale_14: of the ends of a dihedral.
+        lennard_jones_scale_14: of pairs that three bonds part.
+        coulomb_scale_14: of pairs that three bonds part.
         notes: what a reader must know: terms that the force field lacks, parameters taken from elsewhere.
     """
 
