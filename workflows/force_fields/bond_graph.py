@@ -43,8 +43,9 @@ NONMETALS = frozenset(
 )
 ALKALI_METALS = frozenset(["Li", "Na", "K", "Rb", "Cs", "Fr"])
 _LONGEST_BOND = 1.2  # times the sum of covalent radii
+_LONGEST_HYDROGEN_BOND = 1.35  # the same of hydrogen, which vibrates most
 _LONGEST_METAL_BOND = 1.1  # the same of two metals
-_PADDLE_BLADES = 4  # nonmetals at each metal of a paddle wheel
+_PADDLE_BLADES = {4, 5}  # nonmetals at each metal of a paddle wheel, without and with one at its end
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +96,9 @@ class BondGraph:
 def find_bond_graph(atoms: Atoms, *, bonds: NDArray[np.int64] | None = None) -> BondGraph:
     """Bonds of atoms closer than 1.2 times the sum of their covalent radii.
 
-    Alkali metals form none: in salts and electrolytes they are ions. Two metals are bonded in paddle wheels only, where
-    each has four nonmetals; a metal is not bonded to the carbon or hydrogen of a ligand whose other atom it holds.
+    Hydrogen has one bond, to the nearest within 1.35 times that sum. Alkali metals form none: in salts and electrolytes
+    they are ions. Two metals are bonded in paddle wheels only, where each has four or five nonmetals; a metal is not
+    bonded to the carbon or hydrogen of a ligand whose other atom it holds.
 
     Args:
         atoms: molecule or framework.
@@ -143,12 +145,14 @@ def _take_pairs(atoms: Atoms, *, bonds: NDArray[np.int64]) -> list[Pair]:
 def _find_pairs(atoms: Atoms) -> list[Pair]:
     symbols = np.array(atoms.get_chemical_symbols())
     radii_A = np.array(natural_cutoffs(atoms))
-    first, second, vectors, distances_A = neighbor_list("ijDd", atoms, _LONGEST_BOND * radii_A)
+    first, second, vectors, distances_A = neighbor_list("ijDd", atoms, _LONGEST_HYDROGEN_BOND * radii_A)
     is_metal = ~np.isin(symbols, list(NONMETALS))
     never = np.isin(symbols, list(ALKALI_METALS))
-    metallic = is_metal[first] & is_metal[second]
-    kept = ~(never[first] | never[second])
-    kept &= ~metallic | (distances_A <= _LONGEST_METAL_BOND * (radii_A[first] + radii_A[second]))
+    n_metals = is_metal[first].astype(int) + is_metal[second]
+    hydrogen = (symbols[first] == "H") | (symbols[second] == "H")
+    reach = np.where(hydrogen & (n_metals == 0), _LONGEST_HYDROGEN_BOND, _LONGEST_BOND)
+    reach[n_metals == 2] = _LONGEST_METAL_BOND  # noqa: PLR2004 (both)
+    kept = ~(never[first] | never[second]) & (distances_A <= reach * (radii_A[first] + radii_A[second]))
     for atom in (first, second):  # hydrogen has one bond, to the nearest, but between borons
         other = second if atom is first else first
         nearest_A = np.full(len(symbols), np.inf)
@@ -163,7 +167,7 @@ def _find_pairs(atoms: Atoms) -> list[Pair]:
     def holds(metal: int, other: int) -> bool:
         """Whether a metal and an atom near it are bonded."""
         if is_metal[other]:
-            return min(len(nonmetals[metal]), len(nonmetals[other])) >= _PADDLE_BLADES
+            return {len(nonmetals[metal]), len(nonmetals[other])} <= _PADDLE_BLADES
         return symbols[other] not in {"C", "H"} or not (nonmetals[metal] & nonmetals[other])
 
     pairs: list[Pair] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from workflows.force_fields.bond_graph import BondGraph
     from workflows.force_fields.uff_overrides import Overrides
 
+SMALLEST_CELL_A = 10.0  # three bonds
 SIXTH_ROOT_OF_2 = 2 ** (1 / 6)
 WITHOUT_CHARGES = "UFF has no charges of its own: all are 0. Give charges, e.g. of charge equilibration."
 
@@ -50,7 +52,8 @@ def type_with_uff(
     Args:
         atoms: molecules, a framework or a metal.
         charges_e: of each atom, shape (n_atoms,), in e; None: all 0, which a note says.
-        bonded: False leaves out all bonded terms, and so all exclusions, for what does not move.
+        bonded: False leaves out all bonded terms, and so all exclusions, for what does not move; cells may be small
+            then, and atoms without a type of their own take the van der Waals parameters of their element.
         charge_scale: factor of all charges, e.g. for the screening by electrons that a fixed charge lacks.
         overrides: types set by hand, see `type_atoms`.
         typing: types that are known already; None: found here.
@@ -64,16 +67,18 @@ def type_with_uff(
     Source:
         10.1021/ja00051a040, 10.1021/ct400952t, 10.1021/acs.jctc.6b00664
     """
+    n_atoms = len(atoms)
     if typing is None:
-        typing = type_atoms(atoms, overrides=overrides)
-    charges = _check_charges(charges_e, n_atoms=len(atoms)) * charge_scale
-    names = list(dict.fromkeys(typing.types))
+        typing = type_atoms(atoms, overrides=overrides) if bonded else _type_unbonded(atoms, overrides=overrides)
+    charges = _check_charges(charges_e, n_atoms=n_atoms) * charge_scale
+    types = typing.types[:n_atoms]
+    names = list(dict.fromkeys(types))
     notes = typing.notes if charges_e is not None else (*typing.notes, WITHOUT_CHARGES)
     unbonded = Topology(
         atom_types=tuple(_build_atom_type(name) for name in names),
-        kinds=np.array([names.index(name) for name in typing.types], dtype=np.int64),
+        kinds=np.array([names.index(name) for name in types], dtype=np.int64),
         charges_e=charges,
-        molecules=np.zeros(len(atoms), dtype=np.int64),
+        molecules=np.zeros(n_atoms, dtype=np.int64),
         notes=notes,
     )
     if not bonded:
@@ -86,6 +91,16 @@ def type_with_uff(
         dihedrals=find_dihedrals(typing),
         impropers=find_impropers(typing),
     )
+
+
+def _type_unbonded(atoms: Atoms, *, overrides: Overrides | None) -> UffTyping:
+    """Types of the atoms, and after them of images in a cell so large that no atom is bonded to its own image."""
+    faces_A2 = np.linalg.norm(np.cross(atoms.cell.array[[1, 2, 0]], atoms.cell.array[[2, 0, 1]]), axis=1)
+    repeats = [
+        math.ceil(SMALLEST_CELL_A * face_A2 / atoms.cell.volume) if periodic else 1
+        for face_A2, periodic in zip(faces_A2, atoms.pbc, strict=True)
+    ]
+    return type_atoms(atoms.repeat(repeats), overrides=overrides, strict=False)
 
 
 def _build_atom_type(name: str) -> AtomType:

@@ -65,6 +65,7 @@ def type_atoms(
     *,
     bonds: NDArray[np.int64] | None = None,
     overrides: Overrides | None = None,
+    strict: bool = True,
 ) -> UffTyping:
     """The UFF or UFF4MOF type of every atom of a molecule, ion, framework or metal.
 
@@ -80,9 +81,11 @@ def type_atoms(
         bonds: pairs of atoms, shape (n_bonds, 2); None: from distances, see `find_bond_graph`.
         overrides: types to set, by index, by element, or by SMARTS for the first atom of each match; the index counts
             more than the others, of which the last counts.
+        strict: False gives an atom whose surroundings have no type the first type of its element, and says so in notes;
+            its van der Waals parameters are right, terms of its bonds would not be.
 
     Raises:
-        InputError: if an atom has no type, or a type is not one of its element.
+        InputError: if an atom has no type and strict is set, or a type is not one of its element.
         SetupError: if there is a SMARTS and RDKit is not installed.
 
     Source:
@@ -94,9 +97,17 @@ def type_atoms(
     orders = np.array([resonance.orders[first, second] for first, second in graph.bonds.tolist()], dtype=np.float64)
     for atom, name in resolve_overrides(graph, orders=orders, overrides=overrides or {}).items():
         found[atom] = (name, "set by hand")
+    notes = []
     for atom, (name, reason) in enumerate(found):
-        _check_type(graph, atom, name=name, reason=reason)
-    notes = [reason for _, reason in found if " in place of " in reason]
+        symbol = graph.symbols[atom]
+        if name or strict:
+            _check_type(graph, atom, name=name, reason=reason)
+        else:
+            first = find_types_of_element(symbol)[0].name
+            found[atom] = (first, f"{reason}, for its van der Waals terms alone")
+            notes.append(f"UFF: {symbol}, {reason}, has no type; {first} has its van der Waals terms.")
+        if " in place of " in reason:
+            notes.append(f"UFF: {symbol} is {reason}.")
     if resonance.leftover:
         lonely = ", ".join(f"{graph.symbols[atom]}{atom}" for atom in sorted(resonance.leftover))
         notes.append(f"UFF: no partner for a double bond at {lonely} (radical or carbene): its bonds count as single.")

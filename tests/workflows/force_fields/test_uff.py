@@ -1,5 +1,6 @@
 """UFF term by term against its equations and against RDKit; types by environment; the iron node of UFF4MOF."""
 
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -265,6 +266,79 @@ def test_a_rigid_layer_has_no_bonded_terms_and_is_one_molecule() -> None:
     assert set(topology.molecules) == {0}
     assert topology.charges_e[-1] == 0.5
     assert WITHOUT_CHARGES not in topology.notes
+
+
+def test_a_rigid_crystal_needs_no_type_for_its_surroundings() -> None:
+    nitride = bulk("TiN", "rocksalt", a=4.24)
+    with pytest.raises(InputError, match="more than once"):
+        type_with_uff(nitride)
+    with pytest.raises(InputError, match=r"N, sp3 with 6 neighbours: .* has no type"):
+        type_atoms(nitride.repeat((4, 4, 4)))
+    topology = type_with_uff(nitride, bonded=False)
+    assert [of.name for of in topology.types_of_atoms] == ["Ti6+4", "N_3"]
+    assert topology.notes[0] == ("UFF: N, sp3 with 6 neighbours, has no type; N_3 has its van der Waals terms.")
+
+
+def build_paddle_wheel(metal: str) -> Atoms:
+    """Two metals 2.64 Å apart, held by four formates."""
+    blade = Atoms("OOCH", positions=[(1.96, 0, 1.1), (1.96, 0, -1.1), (2.55, 0, 0), (3.65, 0, 0)])
+    atoms = Atoms([metal] * 2, positions=[(0, 0, 1.32), (0, 0, -1.32)])
+    for turn in range(4):
+        turned = blade.copy()
+        turned.rotate(90 * turn, "z")
+        atoms += turned
+    return atoms
+
+
+@pytest.mark.parametrize(("metal", "expected"), [("Cu", "Cu4+2"), ("Zn", "Zn4+2"), ("Fe", "Fe4+2")])
+def test_paddle_wheels_have_square_metals_and_a_quarter_bond(metal: str, expected: str) -> None:
+    typing = type_atoms(build_paddle_wheel(metal))
+    assert typing.types == (expected, expected, *("O_2", "O_2", "C_R", "H_") * 4)
+    orders = {
+        frozenset(typing.types[atom] for atom in bond): order
+        for bond, order in zip(typing.graph.bonds.tolist(), typing.orders, strict=True)
+    }
+    assert orders[frozenset({expected})] == 0.25
+    assert orders[frozenset({expected, "O_2"})] == 0.5
+    assert orders[frozenset({"C_R", "O_2"})] == 1.5
+
+
+def test_the_oxide_of_four_zincs_is_tetrahedral() -> None:
+    """Zn4O of MOF-5 with a formate on each edge."""
+    corners = np.array([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)]) / math.sqrt(3)
+    zincs = 1.94 * corners
+    atoms = Atoms("OZn4", positions=[(0, 0, 0), *zincs])
+    for one, other in itertools.combinations(zincs, 2):
+        out = (one + other) / np.linalg.norm(one + other)
+        along = (other - one) / np.linalg.norm(other - one)
+        middle = (one + other) / 2
+        atoms += Atoms(
+            "OOCH",
+            positions=[
+                middle + 1.72 * out - 1.13 * along,
+                middle + 1.72 * out + 1.13 * along,
+                middle + 2.31 * out,
+                middle + 3.41 * out,
+            ],
+        )
+    typing = type_atoms(atoms)
+    assert typing.types[:5] == ("O_3_f", *["Zn3f2"] * 4)
+    assert set(typing.types[5:]) == {"O_2", "C_R", "H_"}
+    lengths = {of.label: of.coefficients[1] for of in find_bonds(typing).types}
+    # Half bonds; measured in MOF-5: 1.94 to both kinds of oxygen. Repulsion of ligands and strain are not in these.
+    assert lengths == pytest.approx(lengths | {"O_3_f-Zn3f2": 2.015, "O_2-Zn3f2": 2.015}, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["NH2-MIL-node", "CoPc", "LiTFSI"])
+def test_heat_does_not_change_the_types(name: str) -> None:
+    atoms = build_species(name).atoms
+    typing = type_atoms(atoms)
+    for seed in range(5):
+        hot = atoms.copy()
+        hot.positions += np.random.default_rng(seed).normal(scale=0.06, size=(len(hot), 3))
+        again = type_atoms(hot)
+        assert again.types == typing.types
+        np.testing.assert_array_equal(again.orders, typing.orders)
 
 
 def test_molecules_are_what_bonds_connect() -> None:
