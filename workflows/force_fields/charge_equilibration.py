@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import atomic_numbers
-from ase.neighborlist import neighbor_list
 from ase.units import Bohr, Hartree
+from scipy.spatial.distance import cdist
 from scipy.special import erf, erfc
 
 from structures.errors import InputError
@@ -111,11 +111,16 @@ def _sum_images(
     """Ewald's sum, split at the width of the softest pair, whose part in real space is then nothing."""
     split = float(widths.min())
     reach = math.sqrt(-math.log(TOLERANCE))
-    first, second, distances_A = neighbor_list("ijd", atoms, reach / split)
-    _check_distances(distances_A)
     matrix = np.zeros_like(widths)
-    pairs = (erfc(split * distances_A) - erfc(widths[first, second] * distances_A)) / distances_A
-    np.add.at(matrix, (first, second), pairs)
+    positions_A = atoms.get_positions(wrap=True)
+    for shift_A in _find_shifts(atoms.cell.array, reach_A=reach / split):
+        distances_A = cdist(positions_A, positions_A + shift_A)
+        if not shift_A.any():
+            np.fill_diagonal(distances_A, np.inf)
+        _check_distances(distances_A)
+        near = distances_A < reach / split
+        close_A = distances_A[near]
+        matrix[near] += (erfc(split * close_A) - erfc(widths[near] * close_A)) / close_A
     waves = _find_waves(atoms.cell.array, longest=2 * split * reach)
     for some in np.array_split(waves, max(1, len(waves) // WAVES_AT_ONCE)):
         squares = (some**2).sum(axis=1)
@@ -128,6 +133,14 @@ def _sum_images(
     matrix *= COULOMB_EV_A
     matrix[np.diag_indices_from(matrix)] += idempotentials_eV
     return matrix
+
+
+def _find_shifts(lattice_A: NDArray[np.float64], *, reach_A: float) -> NDArray[np.float64]:
+    """Shifts of images of a cell, and of the cell itself, that may lie within reach, shape (n_shifts, 3), in Å."""
+    heights_A = 1 / np.linalg.norm(np.linalg.inv(lattice_A), axis=0)
+    most = np.ceil(reach_A / heights_A).astype(int)
+    grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in most), indexing="ij"), axis=-1)
+    return np.asarray(grid.reshape(-1, 3) @ lattice_A)
 
 
 def _find_waves(lattice_A: NDArray[np.float64], *, longest: float) -> NDArray[np.float64]:

@@ -184,6 +184,16 @@ def test_types_and_bond_orders_follow_from_the_surroundings(smiles: str, heavy: 
     assert {round(float(order), 6) for order in typing.orders} == {round(order, 6) for order in orders}
 
 
+def test_carbon_monoxide_has_a_triple_bond_and_a_carbene_is_told() -> None:
+    typing = type_atoms(build_species("CO").atoms)
+    assert set(typing.types) == {"C_1", "O_1"}
+    assert typing.orders.tolist() == [3.0]
+    carbene = type_atoms(build_species("CF2").atoms)
+    assert carbene.notes == (
+        "UFF: no partner for a double bond at C0 (radical or carbene): its bonds count as single.",
+    )
+
+
 def test_the_imide_has_sulfonyl_groups_and_lithium_is_alone() -> None:
     typing = type_atoms(build_species("LiTFSI").atoms)
     counts = {name: typing.types.count(name) for name in typing.types}
@@ -280,7 +290,7 @@ def test_a_rigid_crystal_needs_no_type_for_its_surroundings() -> None:
 
 
 def build_paddle_wheel(metal: str) -> Atoms:
-    """Two metals 2.64 Å apart, held by four formates."""
+    """Two metals 2.64 Å apart, held by four carboxylates."""
     blade = Atoms("OOCH", positions=[(1.96, 0, 1.1), (1.96, 0, -1.1), (2.55, 0, 0), (3.65, 0, 0)])
     atoms = Atoms([metal] * 2, positions=[(0, 0, 1.32), (0, 0, -1.32)])
     for turn in range(4):
@@ -304,7 +314,7 @@ def test_paddle_wheels_have_square_metals_and_a_quarter_bond(metal: str, expecte
 
 
 def test_the_oxide_of_four_zincs_is_tetrahedral() -> None:
-    """Zn4O of MOF-5 with a formate on each edge."""
+    """Zn4O of MOF-5 with a carboxylate on each edge."""
     corners = np.array([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)]) / math.sqrt(3)
     zincs = 1.94 * corners
     atoms = Atoms("OZn4", positions=[(0, 0, 0), *zincs])
