@@ -152,7 +152,9 @@ def _explain_failure(molecules: Sequence[tuple[Species, int]], *, packing: Packi
         f"{n_atoms} atoms ({' + '.join(f'{count} {species.name}' for species, count in molecules)}) find no place at "
         f"{density:.2f} g/cm³ ({height_A:.1f} Å high) with {tolerance_A:g} Å between molecules"
     )
-    for ratio in _EASIER:
+    if len(packing.fixed):
+        message += f" beside {len(packing.fixed)} fixed atoms"
+    for ratio in (1.0, *_EASIER) if len(packing.fixed) else _EASIER:
         easier = replace(
             packing,
             fixed=Atoms(),

@@ -71,7 +71,8 @@ def compute_smallest_contact(atoms: Atoms, *, limit_A: float = 4.0) -> tuple[flo
         return float("inf"), -1, -1
     distances_A = np.linalg.norm(positions_A[pairs[:, 0]] - positions_A[pairs[:, 1]], axis=1)
     closest = int(np.argmin(distances_A))
-    return float(distances_A[closest]), int(owners[pairs[closest, 0]]), int(owners[pairs[closest, 1]])
+    first, second = sorted(int(index) for index in owners[pairs[closest]])
+    return float(distances_A[closest]), first, second
 
 
 def check_smallest_contact(atoms: Atoms, *, minimum_A: float) -> float:

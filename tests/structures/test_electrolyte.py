@@ -1,5 +1,7 @@
 """Packed electrolytes: counts, densities, distances and determinism."""
 
+import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +9,12 @@ import pytest
 from ase import Atoms
 from ase.geometry import get_distances
 
-from structures import packmol
 from structures.composition import (
     find_height_A,
 )
 from structures.electrolyte import pack_electrolyte
 from structures.errors import CalculationError, InputError, SetupError
-from structures.labels import compute_smallest_contact, join_labelled, label_atoms
+from structures.labels import check_smallest_contact, compute_smallest_contact, join_labelled, label_atoms
 from structures.species import Species, build_species
 
 LITHIUM, TFSI = build_species("Li+"), build_species("TFSI-")
@@ -37,7 +38,7 @@ def measure_naively(atoms: Atoms) -> float:
     for first in np.unique(molecules):
         for second in np.unique(molecules[molecules > first]):
             parts = [atoms.positions[molecules == number] for number in (first, second)]
-            smallest = min(smallest, get_distances(*parts, cell=atoms.cell, pbc=atoms.pbc)[1].min())
+            smallest = min(smallest, get_distances(parts[0], parts[1], cell=atoms.cell, pbc=atoms.pbc)[1].min())
     return float(smallest)
 
 
@@ -113,6 +114,28 @@ def test_a_fixed_body_is_kept_clear() -> None:
     assert distances_A.min() >= 2.0
 
 
+def test_a_fixed_body_that_leaves_no_room_is_told() -> None:
+    places = np.stack(np.meshgrid(*[np.arange(5) * 2.4] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    solid = label_atoms(Atoms("C125", places, cell=[12] * 3, pbc=(True, True, False)), region="layer", species="C")
+    with pytest.raises(
+        InputError, match=r"\(5 H2O\) find no place at 0\.\d+ g/cm³ .* beside 125 fixed atoms\. With nothing"
+    ):
+        pack_electrolyte([(WATER, 5)], lateral_A=(12, 12), heights_A=(0, 10.6), seed=1, fixed=solid)
+
+
+def test_a_molecule_that_overlaps_a_fixed_layer_is_named() -> None:
+    cell = {"cell": [12, 12, 20], "pbc": (True, True, False)}
+    layer = label_atoms(Atoms("C", [(0.3, 6, 5)], **cell), region="layer", species="sheet")
+    liquid = label_atoms(Atoms("O", [(11.6, 6, 6)], **cell), region="electrolyte", species="H2O")
+    whole = join_labelled([layer, liquid])
+    said = (
+        r"atom 0 \(C of sheet, layer\) and atom 1 \(O of H2O, electrolyte\) are 1\.22 Å apart, needs at least 1\.50 Å"
+    )
+    with pytest.raises(InputError, match=said):
+        check_smallest_contact(whole, minimum_A=1.5)
+    assert check_smallest_contact(whole, minimum_A=1.2) == pytest.approx(math.hypot(0.7, 1.0))
+
+
 @pytest.mark.parametrize(
     ("molecules", "said"),
     [
@@ -157,7 +180,7 @@ def test_impossible_requests_are_refused(settings: dict[str, object], said: str)
 
 
 def test_a_packmol_that_is_missing_or_breaks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packmol.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match="pip install packmol"):
         pack()
