@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 from structures.composition import check_counts, check_neutral, compute_density_g_per_cm3
 from structures.errors import InputError
 from structures.labels import ELECTROLYTE, check_smallest_contact, join_labelled, label_atoms
-from structures.packmol import HEIGHT_MARGIN_A, Packing, run_packmol
+from structures.packmol import HEIGHT_MARGIN_A, MOST_LOOPS, Packing, run_packmol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,7 +150,8 @@ def _explain_failure(molecules: Sequence[tuple[Species, int]], *, packing: Packi
     n_atoms = sum(len(species.atoms) * count for species, count in molecules)
     message = (
         f"{n_atoms} atoms ({' + '.join(f'{count} {species.name}' for species, count in molecules)}) find no place at "
-        f"{density:.2f} g/cm³ ({height_A:.1f} Å high) with {tolerance_A:g} Å between molecules"
+        f"{density:.2f} g/cm³ ({height_A:.1f} Å high) with {tolerance_A:g} Å between molecules in {timeout_s:g} s or "
+        f"{MOST_LOOPS} loops of Packmol"
     )
     if len(packing.fixed):
         message += f" beside {len(packing.fixed)} fixed atoms"
@@ -161,7 +162,7 @@ def _explain_failure(molecules: Sequence[tuple[Species, int]], *, packing: Packi
             lengths_A=np.array([*packing.lengths_A[:2], height_A * ratio]),
             heights_A=(tolerance_A / 2, height_A * ratio - tolerance_A / 2),
         )
-        if run_packmol(easier, timeout_s=timeout_s) is not None:
+        if run_packmol(easier, timeout_s=timeout_s / len(_EASIER)) is not None:
             return (
                 f"{message}. With nothing else in the cell they fit at {density / ratio:.2f} g/cm³ "
                 f"({height_A * ratio:.1f} Å high): ask for less than that and compress it in the dynamics, or lower "
