@@ -12,10 +12,12 @@ from scipy.spatial.distance import pdist
 from structures.composition import check_counts, check_neutral, compute_density_g_per_cm3
 from structures.errors import InputError
 from structures.labels import ELECTROLYTE, check_smallest_contact, join_labelled, label_atoms
-from structures.packmol import HEIGHT_MARGIN_A, MOST_LOOPS, Packing, run_packmol
+from structures.packmol import HEIGHT_MARGIN_A, MOST_LOOPS, Packing, Template, run_packmol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from structures.lateral_fit import Pair
     from structures.species import Species
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 TOLERANCE_A = 2.0
 TIMEOUT_S = 300.0
 _ROUNDING_A = 1e-3
+_PARTS = (0.85, 0.6, 0.35, 0.0)  # of the share that is to lie below a height: clefts hold no whole molecules
 _EASIER = (1.15, 1.3, 1.6, 2.0)  # times the volume: what is tried when a density cannot be packed
 
 
@@ -34,13 +37,15 @@ def pack_electrolyte(
     seed: int,
     fixed: Atoms | None = None,
     period_A: float | None = None,
+    lower_share: tuple[float, float] | None = None,
     tolerance_A: float = TOLERANCE_A,
     timeout_s: float = TIMEOUT_S,
 ) -> Atoms:
     """Molecules at random places and in random orientations, no two of them closer than a tolerance.
 
     The heights are dividing planes: atoms keep half the tolerance from them, as they would from a plane of atoms half
-    the tolerance beyond. For a density take `find_height_A`.
+    the tolerance beyond. For a density take `find_height_A`. No molecule reaches through the sides of the cell, so that
+    the liquid is thinner there until it has moved.
 
     Args:
         molecules: species and their numbers; charges must add up to 0.
@@ -49,8 +54,11 @@ def pack_electrolyte(
         seed: of the random places, 0 or more; the same seed gives the same atoms.
         fixed: what is there already, with the array `molecule`; may lie outside of the heights, not of the cell.
         period_A: height of a cell that repeats along z, in Å; None: it does not repeat.
+        lower_share: a height in Å, and the share of each species that is to lie below it by the atom nearest to its
+            middle, since Packmol leaves narrow places empty; of it 0.85 is asked for, as clefts hold no molecules, then
+            0.6, 0.35 and nothing, until place is found.
         tolerance_A: smallest distance between atoms of different molecules, images included, in Å.
-        timeout_s: when to give up, in s.
+        timeout_s: when to give up a run of Packmol, in s.
 
     Returns:
         The molecules without what is fixed, species by species, each molecule whole and in the order of its atoms, with
@@ -72,14 +80,14 @@ def pack_electrolyte(
     top_A = max(heights_A[1], *held.positions[:, 2]) if len(held) else heights_A[1]
     cell_A = np.array([*lateral_A, top_A + 2 * tolerance_A if period_A is None else period_A])
     packing = Packing(
-        templates=[(species.atoms, count) for species, count in wanted],
+        templates=[Template(species.atoms, count) for species, count in wanted],
         fixed=_select_near(held, heights_A=heights_A, tolerance_A=tolerance_A),
         lengths_A=cell_A,
         heights_A=(heights_A[0] + tolerance_A / 2, heights_A[1] - tolerance_A / 2),
         distance_A=tolerance_A,
         seed=seed,
     )
-    positions_A = run_packmol(packing, timeout_s=timeout_s)
+    positions_A = _pack(packing, lower_share=lower_share, timeout_s=timeout_s)
     if positions_A is None:
         raise InputError(_explain_failure(wanted, packing=packing, timeout_s=timeout_s))
     packed = _label_molecules(wanted)
@@ -89,6 +97,30 @@ def pack_electrolyte(
     whole = packed if fixed is None else join_labelled([packed, fixed])
     check_smallest_contact(whole, minimum_A=tolerance_A - _ROUNDING_A)
     return packed
+
+
+def _pack(packing: Packing, *, lower_share: tuple[float, float] | None, timeout_s: float) -> NDArray[np.float64] | None:
+    """Positions with as much of the share below the height as finds place; None: not even without regard to it."""
+    for part in _PARTS if lower_share is not None else _PARTS[-1:]:
+        split = _split_templates(packing, lower_share=lower_share, part=part)
+        positions_A = run_packmol(split, timeout_s=timeout_s)
+        if positions_A is not None:
+            return positions_A
+    return None
+
+
+def _split_templates(packing: Packing, *, lower_share: tuple[float, float] | None, part: float) -> Packing:
+    """The packing with a part of the share of each species below a height, and the rest above."""
+    if lower_share is None or part == 0:
+        return packing
+    height_A, share = lower_share
+    templates = []
+    for one in packing.templates:
+        n_lower = round(one.count * share * part)
+        lower = Template(one.atoms, n_lower, (packing.heights_A[0], height_A))
+        upper = Template(one.atoms, one.count - n_lower, (height_A, packing.heights_A[1]))
+        templates += [template for template in (lower, upper) if template.count > 0]
+    return replace(packing, templates=templates)
 
 
 def _select_near(fixed: Atoms, *, heights_A: tuple[float, float], tolerance_A: float) -> Atoms:

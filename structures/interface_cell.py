@@ -11,7 +11,14 @@ from structures.accessible_volume import compute_excluded_volume_A3
 from structures.composition import check_neutral, compute_density_g_per_cm3, find_height_A
 from structures.electrolyte import TIMEOUT_S, TOLERANCE_A, pack_electrolyte
 from structures.errors import InputError
-from structures.labels import ELECTRODE, check_smallest_contact, compute_smallest_contact, join_labelled, label_atoms
+from structures.labels import (
+    ELECTRODE,
+    ELECTROLYTE,
+    check_smallest_contact,
+    compute_smallest_contact,
+    join_labelled,
+    label_atoms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +52,7 @@ class InterfaceCell:
         low_z_A: lower dividing plane of the liquid.
         high_z_A: upper dividing plane.
         wall_z_A: plane of the wall, or lowest plane of the second electrode; None: neither.
+        layer_top_A: height of the layer's uppermost atom; None: no layer.
         excluded_A3: volume between the planes that the layer takes; 0 without.
         vacuum_A: height of the cell above its highest part; 0 if it repeats along z or ends in a wall.
         smallest_contact_A: smallest distance between atoms of different molecules, images included; infinity above 4 Å.
@@ -59,6 +67,7 @@ class InterfaceCell:
     low_z_A: float
     high_z_A: float
     wall_z_A: float | None
+    layer_top_A: float | None
     excluded_A3: float
     vacuum_A: float
     smallest_contact_A: float
@@ -85,6 +94,30 @@ class InterfaceCell:
         """Mean density of the liquid in the volume that is free for it, in g/cm³."""
         return compute_density_g_per_cm3(self.molecules, volume_A3=self.free_height_A * self.area_A2)
 
+    @property
+    def free_share_beside_layer(self) -> float:
+        """Share of the liquid's free volume that lies below the top of the layer; 0 without one."""
+        return _find_share_beside_layer(self)
+
+    @property
+    def filled_share_beside_layer(self) -> float:
+        """Share of the liquid's molecules whose middle lies below the top of the layer; 0 without one."""
+        if self.layer_top_A is None:
+            return 0.0
+        liquid = self.atoms[self.atoms.arrays["region"] == ELECTROLYTE]
+        molecules = liquid.arrays["molecule"] - liquid.arrays["molecule"].min()
+        heights_A = np.bincount(molecules, weights=liquid.positions[:, 2]) / np.bincount(molecules)
+        return float((heights_A < self.layer_top_A).mean())
+
+
+def _find_share_beside_layer(frame: InterfaceCell | _Frame) -> float:
+    """Share of the free volume that lies below the top of the layer; 0 without one."""
+    if frame.layer_top_A is None:
+        return 0.0
+    area_A2 = float(np.prod(frame.atoms.cell.lengths()[:2]))
+    below_A3 = (frame.layer_top_A - frame.low_z_A) * area_A2 - frame.excluded_A3
+    return max(0.0, below_A3 / ((frame.high_z_A - frame.low_z_A) * area_A2 - frame.excluded_A3))
+
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
@@ -95,6 +128,7 @@ class _Frame:
     low_z_A: float
     high_z_A: float
     wall_z_A: float | None = None
+    layer_top_A: float | None = None
     excluded_A3: float = 0.0
     vacuum_A: float = 0.0
 
@@ -116,7 +150,8 @@ def build_interface_cell(
     """Put a layer on an electrode and pack a liquid above them.
 
     The liquid has the asked density in the volume that is free for it, so that with a layer the planes that bound it
-    lie farther apart by what the layer takes: cells with and without a layer are comparable.
+    lie farther apart by what the layer takes: cells with and without a layer are comparable. Room beside the layer is
+    filled as densely as that above it, as far as molecules find place there.
 
     Args:
         electrode: below.
@@ -131,7 +166,7 @@ def build_interface_cell(
         vacuum_A: height above the liquid or the second electrode, in Å; unused with "periodic" and "wall".
         layer_gap_A: between the electrode's uppermost and the layer's lowest atom along z, in Å.
         tolerance_A: smallest distance between atoms of different molecules of the liquid and to all else, in Å.
-        timeout_s: when to give up packing, in s.
+        timeout_s: when to give up a run of Packmol, in s.
 
     Raises:
         InputError: if the charges do not add up to 0, the layer has another lateral size or reaches beyond the liquid,
@@ -151,6 +186,7 @@ def build_interface_cell(
         heights_A=(frame.low_z_A, frame.high_z_A),
         seed=seed,
         fixed=frame.atoms,
+        lower_share=None if frame.layer_top_A is None else (frame.layer_top_A, _find_share_beside_layer(frame)),
         period_A=float(frame.atoms.cell.array[2, 2]) if boundary == "periodic" else None,
         tolerance_A=tolerance_A,
         timeout_s=timeout_s,
@@ -223,7 +259,8 @@ def _place_solids(
             f"The layer reaches up to {top_A:.1f} Å, the liquid to {high_z_A:.1f} Å, needs the layer at least "
             f"{tolerance_A / 2:g} Å below. Add molecules, lower the density, or take a thinner layer."
         )
-    return _Frame(join_labelled([lower, placed]), surface_z_A, low_z_A, high_z_A, excluded_A3=excluded_A3)
+    solids = join_labelled([lower, placed])
+    return _Frame(solids, surface_z_A, low_z_A, high_z_A, layer_top_A=top_A, excluded_A3=excluded_A3)
 
 
 def _close_cell(frame: _Frame, *, boundary: Boundary, vacuum_A: float, tolerance_A: float) -> _Frame:

@@ -33,12 +33,33 @@ _NOT_PACKED = 173  # exit status
 _LAST_LINES = 8
 
 
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A geometry and how many copies of it are wanted.
+
+    Attributes:
+        atoms: of one molecule.
+        count: how many.
+        centre_heights_A: lowest and highest place of the atom nearest to the middle, in Å; None: as for all atoms.
+    """
+
+    atoms: Atoms
+    count: int
+    centre_heights_A: tuple[float, float] | None = None
+
+    @property
+    def centre(self) -> int:
+        """Atom nearest to the middle."""
+        away_A = self.atoms.positions - self.atoms.positions.mean(axis=0)
+        return int(np.argmin(np.linalg.norm(away_A, axis=1)))
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Packing:
     """What Packmol is to do.
 
     Attributes:
-        templates: a geometry and how many copies of it.
+        templates: what to pack, in this order.
         fixed: atoms that stay where they are, inside the cell; may be none.
         lengths_A: edges of the cell, periodic along x, y and z, shape (3,), in Å.
         heights_A: lowest and highest place of an atom along z, in Å.
@@ -46,7 +67,7 @@ class Packing:
         seed: of the random places to begin with, 0 or more.
     """
 
-    templates: Sequence[tuple[Atoms, int]]
+    templates: Sequence[Template]
     fixed: Atoms
     lengths_A: NDArray[np.float64]
     heights_A: tuple[float, float]
@@ -103,12 +124,11 @@ def run_packmol(packing: Packing, *, timeout_s: float) -> NDArray[np.float64] | 
             last = "\n".join((run.stdout + run.stderr).strip().splitlines()[-_LAST_LINES:])
             raise CalculationError(f"{executable} ended with status {run.returncode}:\n{last}")
         positions_A: NDArray[np.float64] = np.loadtxt(packed, skiprows=2, usecols=(1, 2, 3), ndmin=2)
-    return positions_A[: sum(len(atoms) * count for atoms, count in packing.templates)]
+    return positions_A[: sum(len(one.atoms) * one.count for one in packing.templates)]
 
 
 def _write_input(packing: Packing, *, folder: Path) -> None:
     """Packmol's input; its molecules lie in the folder. What is fixed comes last, as it does in the output."""
-    low_A, high_A = packing.heights_A[0] + HEIGHT_MARGIN_A, packing.heights_A[1] - HEIGHT_MARGIN_A
     seed = int(np.random.default_rng(packing.seed).integers(1, _LARGEST_SEED))
     lines = [
         "filetype xyz",
@@ -119,15 +139,12 @@ def _write_input(packing: Packing, *, folder: Path) -> None:
         f"nloop {MOST_LOOPS}",
         "pbc 0.0 0.0 0.0 " + " ".join(f"{length:.6f}" for length in packing.lengths_A),
     ]
-    for number, (atoms, count) in enumerate(packing.templates):
-        write(folder / f"{number}.xyz", atoms, format="xyz")
-        lines += [
-            f"structure {number}.xyz",
-            f"  number {count}",
-            f"  above plane 0.0 0.0 1.0 {low_A:.6f}",
-            f"  below plane 0.0 0.0 1.0 {high_A:.6f}",
-            "end structure",
-        ]
+    for number, template in enumerate(packing.templates):
+        write(folder / f"{number}.xyz", template.atoms, format="xyz")
+        lines += [f"structure {number}.xyz", f"  number {template.count}", *_write_planes(packing.heights_A)]
+        if template.centre_heights_A is not None:
+            lines += [f"  atoms {template.centre + 1}", *_write_planes(template.centre_heights_A), "  end atoms"]
+        lines.append("end structure")
     if len(packing.fixed):
         held = packing.fixed.copy()
         held.set_cell(np.diag(packing.lengths_A))
@@ -136,3 +153,11 @@ def _write_input(packing: Packing, *, folder: Path) -> None:
         write(folder / "fixed.xyz", held, format="xyz")
         lines += ["structure fixed.xyz", "  number 1", "  fixed 0.0 0.0 0.0 0.0 0.0 0.0", "end structure"]
     (folder / "input").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_planes(heights_A: tuple[float, float]) -> list[str]:
+    """Atoms lie between two heights, even where Packmol takes a little beyond for fulfilled."""
+    return [
+        f"    above plane 0.0 0.0 1.0 {heights_A[0] + HEIGHT_MARGIN_A:.6f}",
+        f"    below plane 0.0 0.0 1.0 {heights_A[1] - HEIGHT_MARGIN_A:.6f}",
+    ]

@@ -91,9 +91,21 @@ def test_cells_with_and_without_a_layer_are_comparable() -> None:
     assert with_layer.height_A - without.height_A == pytest.approx(taken_A, rel=1e-9)
     # Between the van der Waals volume of the node, about 20 Å³ for each atom that is no hydrogen, and its box.
     assert 79 * 10 < with_layer.excluded_A3 < 11.0 * 11.4 * 11.8
-    assert without.excluded_A3 == 0
+    assert without.excluded_A3 == without.free_share_beside_layer == without.filled_share_beside_layer == 0
     metals = [cell.atoms[cell.atoms.arrays["region"] == "electrode"] for cell in (without, with_layer)]
     np.testing.assert_array_equal(metals[0].positions, metals[1].positions)
+
+
+def test_room_beside_the_layer_is_filled() -> None:
+    cell = build(LAYER, boundary="wall", density=1.2)
+    assert cell.layer_top_A is not None
+    beside_A3 = (cell.layer_top_A - cell.low_z_A) * cell.area_A2 - cell.excluded_A3
+    assert cell.free_share_beside_layer == pytest.approx(beside_A3 / (cell.free_height_A * cell.area_A2), rel=1e-9)
+    assert 0.2 < cell.free_share_beside_layer < 0.5
+    heights_A = [cell.atoms.positions[cell.atoms.arrays["molecule"] == number, 2].mean() for number in range(2, 2 + 28)]
+    assert cell.filled_share_beside_layer == pytest.approx(np.mean(np.array(heights_A) < cell.layer_top_A))
+    # Of the share 0.85, 0.6 or 0.35 is asked for; middles of molecules lie near their middle atoms.
+    assert cell.filled_share_beside_layer > 0.3 * cell.free_share_beside_layer
 
 
 def test_a_free_height_gives_its_density() -> None:
