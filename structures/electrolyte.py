@@ -55,8 +55,7 @@ def pack_electrolyte(
         fixed: what is there already, with the array `molecule`; may lie outside of the heights, not of the cell.
         period_A: height of a cell that repeats along z, in Å; None: it does not repeat.
         lower_share: a height in Å, and the share of each species that is to lie below it by the atom nearest to its
-            middle, since Packmol leaves narrow places empty; of it 0.85 is asked for, as clefts hold no molecules, then
-            0.6, 0.35 and nothing, until place is found.
+            middle, since Packmol leaves narrow places empty; of it 0.85, 0.6, 0.35, 0 is tried until place is found.
         tolerance_A: smallest distance between atoms of different molecules, images included, in Å.
         timeout_s: when to give up a run of Packmol, in s.
 
@@ -65,38 +64,61 @@ def pack_electrolyte(
         the arrays `region` ("electrolyte"), `molecule` (from 0) and `species`.
 
     Raises:
-        InputError: if the charges do not add up to 0, a molecule is larger than the cell, or no place is found for all,
-            with a density at which it is.
+        InputError: if the charges do not add up to 0, a molecule is larger than the cell, or they find no place.
         SetupError: if Packmol is not installed.
         CalculationError: if Packmol breaks down.
 
     Source: 10.1002/jcc.21224 (Packmol)
     """
-    check_neutral(molecules)
-    check_counts(molecules)
-    wanted = [(species, count) for species, count in molecules if count > 0]
-    _check_space(wanted, lateral_A=lateral_A, heights_A=heights_A, seed=seed, tolerance_A=tolerance_A)
-    held = Atoms() if fixed is None else fixed
-    top_A = max(heights_A[1], *held.positions[:, 2]) if len(held) else heights_A[1]
-    cell_A = np.array([*lateral_A, top_A + 2 * tolerance_A if period_A is None else period_A])
-    packing = Packing(
-        templates=[Template(species.atoms, count) for species, count in wanted],
-        fixed=_select_near(held, heights_A=heights_A, tolerance_A=tolerance_A),
-        lengths_A=cell_A,
-        heights_A=(heights_A[0] + tolerance_A / 2, heights_A[1] - tolerance_A / 2),
-        distance_A=tolerance_A,
+    wanted = _select_present(molecules)
+    packing = _plan_packing(
+        wanted,
+        lateral_A=lateral_A,
+        heights_A=heights_A,
         seed=seed,
+        fixed=fixed,
+        period_A=period_A,
+        tolerance_A=tolerance_A,
     )
     positions_A = _pack(packing, lower_share=lower_share, timeout_s=timeout_s)
     if positions_A is None:
         raise InputError(_explain_failure(wanted, packing=packing, timeout_s=timeout_s))
-    packed = _label_molecules(wanted)
-    packed.positions = positions_A
-    packed.set_cell(np.diag(cell_A))
+    packed = _label_molecules(wanted, positions_A=positions_A)
+    packed.set_cell(np.diag(packing.lengths_A))
     packed.pbc = (True, True, period_A is not None)
     whole = packed if fixed is None else join_labelled([packed, fixed])
     check_smallest_contact(whole, minimum_A=tolerance_A - _ROUNDING_A)
     return packed
+
+
+def _select_present(molecules: Sequence[tuple[Species, int]]) -> list[tuple[Species, int]]:
+    check_neutral(molecules)
+    check_counts(molecules)
+    return [(species, count) for species, count in molecules if count > 0]
+
+
+def _plan_packing(
+    molecules: Sequence[tuple[Species, int]],
+    *,
+    lateral_A: Pair,
+    heights_A: tuple[float, float],
+    seed: int,
+    fixed: Atoms | None,
+    period_A: float | None,
+    tolerance_A: float,
+) -> Packing:
+    """A packing in the cell, or in one so high that nothing meets its image along z."""
+    _check_space(molecules, lateral_A=lateral_A, heights_A=heights_A, seed=seed, tolerance_A=tolerance_A)
+    held = Atoms() if fixed is None else fixed
+    top_A = max(heights_A[1], *held.positions[:, 2]) if len(held) else heights_A[1]
+    return Packing(
+        templates=[Template(species.atoms, count) for species, count in molecules],
+        fixed=_select_near(held, heights_A=heights_A, tolerance_A=tolerance_A),
+        lengths_A=np.array([*lateral_A, top_A + 2 * tolerance_A if period_A is None else period_A]),
+        heights_A=(heights_A[0] + tolerance_A / 2, heights_A[1] - tolerance_A / 2),
+        distance_A=tolerance_A,
+        seed=seed,
+    )
 
 
 def _pack(packing: Packing, *, lower_share: tuple[float, float] | None, timeout_s: float) -> NDArray[np.float64] | None:
@@ -131,18 +153,16 @@ def _select_near(fixed: Atoms, *, heights_A: tuple[float, float], tolerance_A: f
     return near
 
 
-def _label_molecules(molecules: Sequence[tuple[Species, int]]) -> Atoms:
-    return join_labelled(
-        [
-            label_atoms(
-                Atoms(np.tile(species.atoms.numbers, count), positions=np.tile(species.atoms.positions, (count, 1))),
-                region=ELECTROLYTE,
-                species=species.name,
-                n_molecules=count,
-            )
-            for species, count in molecules
-        ]
-    )
+def _label_molecules(molecules: Sequence[tuple[Species, int]], *, positions_A: NDArray[np.float64]) -> Atoms:
+    parts = [
+        label_atoms(
+            Atoms(np.tile(species.atoms.numbers, count)), region=ELECTROLYTE, species=species.name, n_molecules=count
+        )
+        for species, count in molecules
+    ]
+    packed = join_labelled(parts)
+    packed.positions = positions_A
+    return packed
 
 
 def _check_space(

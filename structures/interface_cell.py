@@ -33,15 +33,13 @@ Boundary = Literal["periodic", "vacuum", "wall", "second-electrode"]
 VACUUM_A = 20.0
 LAYER_GAP_A = 3.0
 SMALLEST_LAYER_GAP_A = 1.5
-_SAME_SIZE = 1e-3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class InterfaceCell:
     """An electrode, a layer or none, and a liquid, and what the builder knows of them.
 
-    Heights of the liquid count between dividing planes, which lie half the tolerance from the nearest atoms that it may
-    have, and from the planes of the electrodes.
+    Heights of the liquid count between dividing planes: half the tolerance from its atoms and from the electrodes'.
 
     Attributes:
         atoms: electrode (with the second one, if any), layer, then the molecules species by species; arrays `region`,
@@ -150,8 +148,7 @@ def build_interface_cell(
     """Put a layer on an electrode and pack a liquid above them.
 
     The liquid has the asked density in the volume that is free for it, so that with a layer the planes that bound it
-    lie farther apart by what the layer takes: cells with and without a layer are comparable. Room beside the layer is
-    filled as densely as that above it, as far as molecules find place there.
+    lie farther apart by what it takes: cells with and without are comparable. Room beside the layer is filled too.
 
     Args:
         electrode: below.
@@ -180,28 +177,7 @@ def build_interface_cell(
     frame = _place_solids(electrode, layer, free_height_A=free_A, layer_gap_A=layer_gap_A, tolerance_A=tolerance_A)
     frame = _close_cell(frame, boundary=boundary, vacuum_A=vacuum_A, tolerance_A=tolerance_A)
     check_smallest_contact(frame.atoms, minimum_A=SMALLEST_LAYER_GAP_A)
-    liquid = pack_electrolyte(
-        molecules,
-        lateral_A=electrode.lateral_A,
-        heights_A=(frame.low_z_A, frame.high_z_A),
-        seed=seed,
-        fixed=frame.atoms,
-        lower_share=None if frame.layer_top_A is None else (frame.layer_top_A, _find_share_beside_layer(frame)),
-        period_A=float(frame.atoms.cell.array[2, 2]) if boundary == "periodic" else None,
-        tolerance_A=tolerance_A,
-        timeout_s=timeout_s,
-    )
-    atoms = join_labelled([frame.atoms, liquid])
-    known = {one.name: getattr(frame, one.name) for one in fields(frame) if one.name != "atoms"}
-    return InterfaceCell(
-        atoms=atoms,
-        boundary=boundary,
-        molecules=tuple((species, count) for species, count in molecules if count > 0),
-        smallest_contact_A=compute_smallest_contact(atoms)[0],
-        seed=seed,
-        tolerance_A=tolerance_A,
-        **known,
-    )
+    return _add_liquid(frame, molecules, boundary=boundary, seed=seed, tolerance_A=tolerance_A, timeout_s=timeout_s)
 
 
 def _check_request(*, boundary: str, vacuum_A: float, layer_gap_A: float, tolerance_A: float) -> None:
@@ -211,8 +187,7 @@ def _check_request(*, boundary: str, vacuum_A: float, layer_gap_A: float, tolera
         raise InputError(f"vacuum_A is {vacuum_A:g}, needs at least {tolerance_A:g} Å. Set it, e.g. {VACUUM_A:g}.")
     if not layer_gap_A >= SMALLEST_LAYER_GAP_A:
         raise InputError(
-            f"layer_gap_A is {layer_gap_A:g}, needs at least {SMALLEST_LAYER_GAP_A:g} Å between electrode and layer. "
-            f"Set it, e.g. {LAYER_GAP_A:g}."
+            f"layer_gap_A is {layer_gap_A:g}, needs at least {SMALLEST_LAYER_GAP_A:g} Å. Set it, e.g. {LAYER_GAP_A:g}."
         )
 
 
@@ -243,7 +218,7 @@ def _place_solids(
     low_z_A = surface_z_A + tolerance_A / 2
     if layer is None:
         return _Frame(lower, surface_z_A, low_z_A, low_z_A + free_height_A)
-    if not np.allclose(layer.lateral_A, electrode.lateral_A, rtol=_SAME_SIZE, atol=0):
+    if not np.allclose(layer.lateral_A, electrode.lateral_A, rtol=1e-3, atol=0):
         raise InputError(
             f"The layer is {layer.lateral_A[0]:.2f} × {layer.lateral_A[1]:.2f} Å large, the electrode "
             f"{electrode.lateral_A[0]:.2f} × {electrode.lateral_A[1]:.2f} Å, needs the same. Build the layer with the "
@@ -288,4 +263,38 @@ def _close_cell(frame: _Frame, *, boundary: Boundary, vacuum_A: float, tolerance
         atoms=closed,
         wall_z_A=beyond_A if boundary in ("wall", "second-electrode") else None,
         vacuum_A=vacuum_A if boundary in ("vacuum", "second-electrode") else 0.0,
+    )
+
+
+def _add_liquid(
+    frame: _Frame,
+    molecules: Sequence[tuple[Species, int]],
+    *,
+    boundary: Boundary,
+    seed: int,
+    tolerance_A: float,
+    timeout_s: float,
+) -> InterfaceCell:
+    edges_A = frame.atoms.cell.lengths()
+    liquid = pack_electrolyte(
+        molecules,
+        lateral_A=(float(edges_A[0]), float(edges_A[1])),
+        heights_A=(frame.low_z_A, frame.high_z_A),
+        seed=seed,
+        fixed=frame.atoms,
+        lower_share=None if frame.layer_top_A is None else (frame.layer_top_A, _find_share_beside_layer(frame)),
+        period_A=float(edges_A[2]) if boundary == "periodic" else None,
+        tolerance_A=tolerance_A,
+        timeout_s=timeout_s,
+    )
+    atoms = join_labelled([frame.atoms, liquid])
+    known = {one.name: getattr(frame, one.name) for one in fields(frame) if one.name != "atoms"}
+    return InterfaceCell(
+        atoms=atoms,
+        boundary=boundary,
+        molecules=tuple((species, count) for species, count in molecules if count > 0),
+        smallest_contact_A=compute_smallest_contact(atoms)[0],
+        seed=seed,
+        tolerance_A=tolerance_A,
+        **known,
     )
