@@ -93,6 +93,35 @@ def count_neighbours(
     return np.bincount(pairs.query_point_indices, minlength=n_centres).astype(np.int64)
 
 
+def find_pairs(
+    centres_A: ArrayLike, *, neighbours_A: ArrayLike, cell_A: ArrayLike, cutoff_A: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Pairs of centres and neighbours nearer than a cut-off, nearest images; a point pairs with itself if in both sets.
+
+    Args:
+        centres_A: shape (n_centres, 3), in Å, wrapped or not.
+        neighbours_A: shape (n_neighbours, 3), in Å.
+        cell_A: cell vectors as rows, shape (3, 3), in Å.
+        cutoff_A: cut-off in Å.
+
+    Returns:
+        Row of the centre, row of the neighbour and distance in Å of each pair, shape (n_pairs,) each.
+
+    Raises:
+        InputError: if the cell is too small for the cut-off.
+    """
+    if len(np.asarray(centres_A)) == 0 or len(np.asarray(neighbours_A)) == 0:
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0)
+    box, (centres, neighbours) = _prepare(cell_A, radius_A=cutoff_A, sets=(centres_A, neighbours_A))
+    query = {"r_max": cutoff_A, "exclude_ii": False}
+    pairs = freud.locality.AABBQuery(box, centres).query(neighbours, query).toNeighborList()
+    return (
+        np.asarray(pairs.point_indices, dtype=np.intp),
+        np.asarray(pairs.query_point_indices, dtype=np.intp),
+        np.asarray(pairs.distances, dtype=float),
+    )
+
+
 def _prepare(
     cell_A: ArrayLike, *, radius_A: float, sets: tuple[ArrayLike, ...]
 ) -> tuple[Any, list[NDArray[np.float32]]]:
