@@ -1,0 +1,175 @@
+"""Atoms and the molecules that bind them, frame by frame: radial distribution and every contact, in one pass."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+from MDAnalysis import Universe
+from numpy.typing import NDArray
+
+from analysis.accessible_volume import AccessibleShells
+from analysis.counting import find_pairs
+from analysis.rdf import PairTally, RadialDistribution, summarise_pairs
+from analysis.sites import Site, Surface
+from analysis.surface_approach import open_along_z
+from analysis.trajectory import count_frames, iterate_frames
+from structures.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Contacts:
+    """Which centres and molecules are near each other in one run, each pair with its shortest distance.
+
+    Attributes:
+        label: site of the centres and site of the molecules that binds them, e.g. "Li+ Li, TFSI- O".
+        rdf: distribution of the binding sites about the centres.
+        time_ps: of the frames, shape (n_frames,), in ps.
+        frames: number of the frame of each contact, rising, shape (n_contacts,).
+        centres: row of the centre, same shape.
+        molecules: row of the molecule, same shape.
+        distances_A: from the centre to the nearest binding atom of the molecule, same shape, in Å.
+        n_centres: how many centres there are.
+        n_molecules: how many molecules there are.
+        longest_A: contacts are kept up to this distance, in Å.
+    """
+
+    label: str
+    rdf: RadialDistribution
+    time_ps: NDArray[np.float64]
+    frames: NDArray[np.int32] = field(repr=False)
+    centres: NDArray[np.int32] = field(repr=False)
+    molecules: NDArray[np.int32] = field(repr=False)
+    distances_A: NDArray[np.float32] = field(repr=False)
+    n_centres: int
+    n_molecules: int
+    longest_A: float
+
+    def within(self, cutoff_A: float) -> "Contacts":
+        """The contacts nearer than a cut-off.
+
+        Raises:
+            InputError: if contacts were kept up to less.
+        """
+        if not 0 < cutoff_A <= self.longest_A:
+            raise InputError(
+                f"cutoff_A is {cutoff_A}, needs 0 < cutoff_A <= {self.longest_A} Å, up to where contacts of "
+                f"{self.label} were kept; raise longest_A"
+            )
+        near = self.distances_A < cutoff_A
+        columns = {name: getattr(self, name)[near] for name in ("frames", "centres", "molecules", "distances_A")}
+        return replace(self, **columns, longest_A=cutoff_A)
+
+    def iterate(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """Centres and molecules in contact, for each frame."""
+        bounds = np.searchsorted(self.frames, np.arange(self.time_ps.size + 1))
+        for first, last in pairwise(bounds.tolist()):
+            yield self.centres[first:last], self.molecules[first:last]
+
+
+def compute_contacts(
+    universe: Universe,
+    *,
+    centres: Site,
+    binding: Site,
+    surface: Surface | None = None,
+    r_max_A: float = 8.0,
+    bin_A: float = 0.05,
+    longest_A: float = 4.0,
+    frames: slice | Sequence[int] | None = None,
+    n_blocks: int = 20,
+) -> Contacts:
+    """Radial distribution of binding sites about centres, and all contacts, in one pass.
+
+    Args:
+        universe: trajectory with cells; positions may be unwrapped.
+        centres: e.g. Li⁺, or Fe of a layer; each point is a centre of its own.
+        binding: atoms of molecules that bind them, e.g. O of TFSI⁻.
+        surface: of the slab that holds both, for the normalisation of g(r); None for the whole cell.
+        r_max_A: largest distance of g(r), in Å.
+        bin_A: width of its bins, in Å.
+        longest_A: contacts are kept up to this distance, in Å; above the cut-off that will be asked for.
+        frames: which frames; None for all.
+        n_blocks: consecutive stretches of the trajectory, whose series gives bands if it is steady.
+
+    Returns:
+        Distribution and contacts; a contact takes 16 bytes.
+
+    Raises:
+        InputError: if there are no frames or cell, or a distance does not fit.
+    """
+    n_frames = count_frames(universe, frames=frames)
+    if n_frames == 0 or not 0 < bin_A < longest_A <= r_max_A:
+        raise InputError(
+            f"{n_frames} frames, bin {bin_A} Å, contacts up to {longest_A} Å and radius {r_max_A} Å; needs frames and "
+            "0 < bin < contacts <= radius"
+        )
+    n_bins, n_blocks = round(r_max_A / bin_A), min(n_blocks, n_frames)
+    edges = np.linspace(0, r_max_A, n_bins + 1)
+    tally, shells = PairTally(n_blocks, n_bins), [AccessibleShells(edges) for _ in range(n_blocks)]
+    kept: list[tuple[NDArray[np.float64], ...]] = []
+    times = np.empty(n_frames)
+    for number, timestep in enumerate(iterate_frames(universe, frames=frames)):
+        if timestep.dimensions is None:
+            raise InputError(f"frame {timestep.frame} has no cell; set universe.dimensions")
+        positions, cell = np.asarray(timestep.positions, dtype=float), np.asarray(timestep.triclinic_dimensions, float)
+        block, times[number] = number * n_blocks // n_frames, timestep.time
+        frame = _Frame(positions, centres=centres, binding=binding, surface=surface, cell_A=cell, reach_A=r_max_A)
+        bins = np.minimum((frame.distances_A * (n_bins / r_max_A)).astype(np.intp), n_bins - 1)
+        tally.all_pairs[block] += np.bincount(bins, minlength=n_bins)
+        tally.pairs[block] += np.bincount(bins[frame.inside[frame.others]], minlength=n_bins)
+        tally.centres[block] += frame.n_centres
+        frame.add_to(shells[block])
+        kept.append(frame.find_contacts(longest_A, molecules=binding.molecules, number=number))
+    tally.expected = np.array([one.expected[0] for one in shells])
+    region = "cell" if surface is None else f"slab above {surface.name}"
+    rdf = summarise_pairs(tally, pair=(centres.name, binding.name), region=region, edges_A=edges, n_frames=n_frames)
+    at, rows, molecules, distances = (np.concatenate(column) for column in zip(*kept, strict=True))
+    return Contacts(
+        f"{centres.label}, {binding.label}", rdf, times, at.astype(np.int32), rows.astype(np.int32),
+        molecules.astype(np.int32), distances.astype(np.float32), centres.molecules.size, len(binding.atoms), longest_A,
+    )  # fmt: skip
+
+
+class _Frame:
+    """Pairs of one frame."""
+
+    def __init__(
+        self, positions_A: NDArray[np.float64], *, centres: Site, binding: Site, surface: Surface | None,
+        cell_A: NDArray[np.float64], reach_A: float,
+    ) -> None:  # fmt: skip
+        at, points = (site.locate(positions_A, cell_A=cell_A) for site in (centres, binding))
+        self.n_centres, self.inside = len(at), np.ones(len(points), dtype=bool)
+        self.volume_A3, self.heights_A, box = float(abs(np.linalg.det(cell_A))), None, cell_A
+        if surface is not None:
+            low, self.thickness_A, self.gap_A = surface.measure(positions_A, cell_A=cell_A)
+            height = cell_A[2, 2]
+            self.heights_A, heights = at[:, 2] - low, points[:, 2] - low
+            if surface.is_periodic:
+                self.heights_A, heights = np.mod(self.heights_A, height), np.mod(heights, height)
+            else:
+                box = open_along_z(cell_A, z_A=(at, points), reach_A=reach_A)
+            self.inside = (heights >= 0) & (heights <= self.thickness_A)
+            self.volume_A3 *= self.thickness_A / height
+        self.at, self.others, self.distances_A = find_pairs(at, neighbours_A=points, cell_A=box, cutoff_A=reach_A)
+
+    def add_to(self, shells: AccessibleShells) -> None:
+        """Add the pairs that an ideal gas would have."""
+        density = [self.inside.sum() / self.volume_A3]
+        if self.heights_A is None:
+            far = np.full(self.n_centres, 2 * shells.edges_A[-1])
+            shells.add(far, thickness_A=2 * far[0], density_per_A3=density, gap_A=None)
+        else:
+            shells.add(self.heights_A, thickness_A=self.thickness_A, density_per_A3=density, gap_A=self.gap_A)
+
+    def find_contacts(
+        self, longest_A: float, *, molecules: NDArray[np.int64], number: int
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Frame, centre, molecule and shortest distance of each contact."""
+        near = self.distances_A < longest_A
+        keys = self.at[near] * (molecules.max() + 1) + molecules[self.others[near]]
+        distances = self.distances_A[near]
+        order = np.lexsort((distances, keys))
+        found, first = np.unique(keys[order], return_index=True)
+        rows, columns = np.divmod(found, molecules.max() + 1)
+        return np.full(found.size, number), rows, columns, distances[order][first]
