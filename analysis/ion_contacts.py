@@ -88,7 +88,7 @@ def compute_contacts(
         surface: of the slab that holds both, for the normalisation of g(r); None for the whole cell.
         r_max_A: largest distance of g(r), in Å.
         bin_A: width of its bins, in Å.
-        longest_A: contacts are kept up to this distance, in Å; above the cut-off that will be asked for.
+        longest_A: contacts are kept up to this distance, in Å; above the cut-off that will be asked for; 0 for none.
         frames: which frames; None for all.
         n_blocks: consecutive stretches of the trajectory, whose series gives bands if it is steady.
 
@@ -99,10 +99,10 @@ def compute_contacts(
         InputError: if there are no frames or cell, or a distance does not fit.
     """
     n_frames = count_frames(universe, frames=frames)
-    if n_frames == 0 or not 0 < bin_A < longest_A <= r_max_A:
+    if n_frames == 0 or not 0 < bin_A < r_max_A or not 0 <= longest_A <= r_max_A:
         raise InputError(
-            f"{n_frames} frames, bin {bin_A} Å, contacts up to {longest_A} Å and radius {r_max_A} Å; needs frames and "
-            "0 < bin < contacts <= radius"
+            f"{n_frames} frames, bin {bin_A} Å, contacts up to {longest_A} Å and radius {r_max_A} Å; needs frames, "
+            "0 < bin < radius and 0 <= contacts <= radius"
         )
     n_bins, n_blocks = round(r_max_A / bin_A), min(n_blocks, n_frames)
     edges = np.linspace(0, r_max_A, n_bins + 1)
@@ -152,10 +152,15 @@ class _Frame:
             self.inside = (heights >= 0) & (heights <= self.thickness_A)
             self.volume_A3 *= self.thickness_A / height
         self.at, self.others, self.distances_A = find_pairs(at, neighbours_A=points, cell_A=box, cutoff_A=reach_A)
+        # An atom that is both a centre and binds is no neighbour of itself.
+        self.n_own = 0 if centres.is_centre or binding.is_centre else np.intersect1d(centres.atoms, binding.atoms).size
+        if self.n_own:
+            other = centres.atoms.ravel()[self.at] != binding.atoms.ravel()[self.others]
+            self.at, self.others, self.distances_A = self.at[other], self.others[other], self.distances_A[other]
 
     def add_to(self, shells: AccessibleShells) -> None:
         """Add the pairs that an ideal gas would have."""
-        density = [self.inside.sum() / self.volume_A3]
+        density = [(self.inside.sum() - self.n_own / self.n_centres) / self.volume_A3]
         if self.heights_A is None:
             far = np.full(self.n_centres, 2 * shells.edges_A[-1])
             shells.add(far, thickness_A=2 * far[0], density_per_A3=density, gap_A=None)

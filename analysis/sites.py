@@ -34,8 +34,8 @@ class Site:
 
     @property
     def label(self) -> str:
-        """Species and name."""
-        return f"{self.species} {self.name}"
+        """Species and name; once if they are the same."""
+        return self.name if self.name == self.species else f"{self.species} {self.name}"
 
     @property
     def molecules(self) -> NDArray[np.int64]:
@@ -190,8 +190,8 @@ class Surface:
 
     @property
     def atoms(self) -> NDArray[np.int64]:
-        """Atoms of both faces."""
-        return np.concatenate([self.upper, self.lower])
+        """Atoms of both faces, each once: of a single layer of atoms the faces are the same."""
+        return np.concatenate([self.upper, np.setdiff1d(self.lower, self.upper)])
 
     def measure(self, positions_A: NDArray[np.float64], *, cell_A: ArrayLike) -> tuple[float, float, float | None]:
         """Mean height of the upper face, thickness of the slab above it, and the gap to the slab's image, in Å."""

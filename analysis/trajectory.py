@@ -1,6 +1,7 @@
 """Trajectories: the segments of a run as one MDAnalysis universe, users' own files, an export every viewer reads."""
 
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -191,12 +192,22 @@ def read_universe(topology: Path, *, trajectory: Sequence[Path] = (), step_ps: f
     for path in (topology, *trajectory):
         if not Path(path).is_file():
             raise InputError(f"{path} does not exist; check the path")
-    files = [[str(path) for path in trajectory]] if trajectory else []
+    # A list of files, even of one, is a chain, which cannot say why it does not open.
+    names = [str(path) for path in trajectory]
+    files = [names if len(names) > 1 else names[0]] if names else []
     try:
         return Universe(str(topology), *files, **({} if step_ps is None else {"dt": step_ps}))
     except Exception as error:  # MDAnalysis raises what its parsers happen to meet
-        names = ", ".join(str(path) for path in (topology, *trajectory))
-        raise InputError(f"MDAnalysis cannot read {names}: {error}. See docs.mdanalysis.org for its formats") from error
+        sizes = re.findall(r"number of atoms (\d+)", str(error), re.IGNORECASE)
+        if len(sizes) == 2:  # noqa: PLR2004 - topology and trajectory
+            raise InputError(
+                f"{topology} has {sizes[0]} atoms, {trajectory[0]} has {sizes[1]}; needs the same atoms in both. Give "
+                "the topology that the trajectory was written with, e.g. without what was left out"
+            ) from error
+        all_names = ", ".join([str(topology), *names])
+        raise InputError(
+            f"MDAnalysis cannot read {all_names}: {error}. See docs.mdanalysis.org for its formats"
+        ) from error
 
 
 def get_elements(universe: Universe) -> NDArray[np.str_]:
