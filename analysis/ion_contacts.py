@@ -9,12 +9,15 @@ from MDAnalysis import Universe
 from numpy.typing import NDArray
 
 from analysis.accessible_volume import AccessibleShells
-from analysis.counting import find_pairs
+from analysis.near_pairs import find_pairs
+from analysis.one_pass import add_frames
 from analysis.rdf import PairTally, RadialDistribution, summarise_pairs
 from analysis.sites import Site, Surface
 from analysis.surface_approach import open_along_z
-from analysis.trajectory import count_frames, iterate_frames
+from analysis.trajectory import count_frames
 from structures.errors import InputError
+
+_Found = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,37 +101,72 @@ def compute_contacts(
     Raises:
         InputError: if there are no frames or cell, or a distance does not fit.
     """
-    n_frames = count_frames(universe, frames=frames)
-    if n_frames == 0 or not 0 < bin_A < r_max_A or not 0 <= longest_A <= r_max_A:
-        raise InputError(
-            f"{n_frames} frames, bin {bin_A} Å, contacts up to {longest_A} Å and radius {r_max_A} Å; needs frames, "
-            "0 < bin < radius and 0 <= contacts <= radius"
-        )
-    n_bins, n_blocks = round(r_max_A / bin_A), min(n_blocks, n_frames)
-    edges = np.linspace(0, r_max_A, n_bins + 1)
-    tally, shells = PairTally(n_blocks, n_bins), [AccessibleShells(edges) for _ in range(n_blocks)]
-    kept: list[tuple[NDArray[np.float64], ...]] = []
-    times = np.empty(n_frames)
-    for number, timestep in enumerate(iterate_frames(universe, frames=frames)):
-        if timestep.dimensions is None:
-            raise InputError(f"frame {timestep.frame} has no cell; set universe.dimensions")
-        positions, cell = np.asarray(timestep.positions, dtype=float), np.asarray(timestep.triclinic_dimensions, float)
-        block, times[number] = number * n_blocks // n_frames, timestep.time
-        frame = _Frame(positions, centres=centres, binding=binding, surface=surface, cell_A=cell, reach_A=r_max_A)
-        bins = np.minimum((frame.distances_A * (n_bins / r_max_A)).astype(np.intp), n_bins - 1)
-        tally.all_pairs[block] += np.bincount(bins, minlength=n_bins)
-        tally.pairs[block] += np.bincount(bins[frame.inside[frame.others]], minlength=n_bins)
-        tally.centres[block] += frame.n_centres
-        frame.add_to(shells[block])
-        kept.append(frame.find_contacts(longest_A, molecules=binding.molecules, number=number))
-    tally.expected = np.array([one.expected[0] for one in shells])
-    region = "cell" if surface is None else f"slab above {surface.name}"
-    rdf = summarise_pairs(tally, pair=(centres.name, binding.name), region=region, edges_A=edges, n_frames=n_frames)
-    at, rows, molecules, distances = (np.concatenate(column) for column in zip(*kept, strict=True))
-    return Contacts(
-        f"{centres.label}, {binding.label}", rdf, times, at.astype(np.int32), rows.astype(np.int32),
-        molecules.astype(np.int32), distances.astype(np.float32), centres.molecules.size, len(binding.atoms), longest_A,
+    tally = ContactTally(
+        centres, binding=binding, surface=surface, r_max_A=r_max_A, bin_A=bin_A, longest_A=longest_A,
+        n_blocks=n_blocks, n_frames=count_frames(universe, frames=frames),
     )  # fmt: skip
+    add_frames(universe, tallies=[tally], frames=frames)
+    return tally.summarise()
+
+
+class ContactTally:
+    """Pairs and contacts, to which frames are added one by one; see `compute_contacts`."""
+
+    def __init__(
+        self, centres: Site, *, binding: Site, n_frames: int, surface: Surface | None = None, r_max_A: float = 8.0,
+        bin_A: float = 0.05, longest_A: float = 4.0, n_blocks: int = 20,
+    ) -> None:  # fmt: skip
+        """Start with no frames."""
+        if n_frames == 0 or not 0 < bin_A < r_max_A or not 0 <= longest_A <= r_max_A:
+            raise InputError(
+                f"{n_frames} frames, bin {bin_A} Å, contacts up to {longest_A} Å and radius {r_max_A} Å; needs frames, "
+                "0 < bin < radius and 0 <= contacts <= radius"
+            )
+        self.centres, self.binding, self.surface = centres, binding, surface
+        self.r_max_A, self.longest_A, self.n_frames = r_max_A, longest_A, n_frames
+        self.n_bins, self.n_blocks = round(r_max_A / bin_A), min(n_blocks, n_frames)
+        self.edges_A = np.linspace(0, r_max_A, self.n_bins + 1)
+        self.tally = PairTally(self.n_blocks, self.n_bins)
+        self.shells = [AccessibleShells(self.edges_A) for _ in range(self.n_blocks)]
+        self.kept: list[_Found] = []
+        self.time_ps = np.empty(n_frames)
+        # An atom that is both a centre and binds is no neighbour of itself.
+        is_centre = centres.is_centre or binding.is_centre
+        self.n_own = 0 if is_centre else np.intersect1d(centres.atoms, binding.atoms).size
+
+    def add(self, positions_A: NDArray[np.float64], *, cell_A: NDArray[np.float64], time_ps: float) -> None:
+        """Count one more frame: positions (n_atoms, 3) in Å, cell (3, 3) in Å, time in ps."""
+        number = len(self.kept)
+        block = number * self.n_blocks // self.n_frames
+        self.time_ps[number] = time_ps
+        frame = _Frame(
+            positions_A, centres=self.centres, binding=self.binding, surface=self.surface, cell_A=cell_A,
+            reach_A=self.r_max_A, n_own=self.n_own,
+        )  # fmt: skip
+        bins = np.minimum((frame.distances_A * (self.n_bins / self.r_max_A)).astype(np.intp), self.n_bins - 1)
+        self.tally.all_pairs[block] += np.bincount(bins, minlength=self.n_bins)
+        self.tally.pairs[block] += np.bincount(bins[frame.inside[frame.others]], minlength=self.n_bins)
+        self.tally.centres[block] += frame.n_centres
+        frame.add_to(self.shells[block])
+        self.kept.append(frame.find_contacts(self.longest_A, molecules=self.binding.molecules, number=number))
+
+    def summarise(self) -> Contacts:
+        """What the frames gave.
+
+        Raises:
+            InputError: if other than the announced number of them was added.
+        """
+        if len(self.kept) != self.n_frames:
+            raise InputError(f"{len(self.kept)} frames were added, {self.n_frames} were announced; add them all")
+        self.tally.expected = np.array([one.expected[0] for one in self.shells])
+        region = "cell" if self.surface is None else f"slab above {self.surface.name}"
+        pair = (self.centres.name, self.binding.name)
+        rdf = summarise_pairs(self.tally, pair=pair, region=region, edges_A=self.edges_A, n_frames=self.n_frames)
+        at, rows, molecules, distances = (np.concatenate(column) for column in zip(*self.kept, strict=True))
+        return Contacts(
+            f"{self.centres.label}, {self.binding.label}", rdf, self.time_ps, at, rows, molecules, distances,
+            self.centres.molecules.size, len(self.binding.atoms), self.longest_A,
+        )  # fmt: skip
 
 
 class _Frame:
@@ -136,7 +174,7 @@ class _Frame:
 
     def __init__(
         self, positions_A: NDArray[np.float64], *, centres: Site, binding: Site, surface: Surface | None,
-        cell_A: NDArray[np.float64], reach_A: float,
+        cell_A: NDArray[np.float64], reach_A: float, n_own: int,
     ) -> None:  # fmt: skip
         at, points = (site.locate(positions_A, cell_A=cell_A) for site in (centres, binding))
         self.n_centres, self.inside = len(at), np.ones(len(points), dtype=bool)
@@ -152,9 +190,8 @@ class _Frame:
             self.inside = (heights >= 0) & (heights <= self.thickness_A)
             self.volume_A3 *= self.thickness_A / height
         self.at, self.others, self.distances_A = find_pairs(at, neighbours_A=points, cell_A=box, cutoff_A=reach_A)
-        # An atom that is both a centre and binds is no neighbour of itself.
-        self.n_own = 0 if centres.is_centre or binding.is_centre else np.intersect1d(centres.atoms, binding.atoms).size
-        if self.n_own:
+        self.n_own = n_own
+        if n_own:
             other = centres.atoms.ravel()[self.at] != binding.atoms.ravel()[self.others]
             self.at, self.others, self.distances_A = self.at[other], self.others[other], self.distances_A[other]
 
@@ -167,9 +204,7 @@ class _Frame:
         else:
             shells.add(self.heights_A, thickness_A=self.thickness_A, density_per_A3=density, gap_A=self.gap_A)
 
-    def find_contacts(
-        self, longest_A: float, *, molecules: NDArray[np.int64], number: int
-    ) -> tuple[NDArray[np.float64], ...]:
+    def find_contacts(self, longest_A: float, *, molecules: NDArray[np.int64], number: int) -> _Found:
         """Frame, centre, molecule and shortest distance of each contact."""
         near = self.distances_A < longest_A
         keys = self.at[near] * (molecules.max() + 1) + molecules[self.others[near]]
@@ -177,4 +212,9 @@ class _Frame:
         order = np.lexsort((distances, keys))
         found, first = np.unique(keys[order], return_index=True)
         rows, columns = np.divmod(found, molecules.max() + 1)
-        return np.full(found.size, number), rows, columns, distances[order][first]
+        return (
+            np.full(found.size, number, dtype=np.int32),
+            rows.astype(np.int32),
+            columns.astype(np.int32),
+            distances[order][first].astype(np.float32),
+        )

@@ -8,8 +8,8 @@ import numpy as np
 from MDAnalysis import Universe
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.counting import find_pairs
 from analysis.ion_contacts import Contacts
+from analysis.near_pairs import find_pairs
 from analysis.replica_series import compute_series_average
 from analysis.sites import Site
 from analysis.trajectory import count_frames, get_elements, iterate_frames
