@@ -4,8 +4,7 @@ import freud
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.counting import largest_radius_A, prepare_box
-from structures.checks import compute_periodic_heights
+from analysis.counting import prepare_box
 from structures.errors import InputError
 
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]
@@ -13,7 +12,7 @@ Pairs = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]
 # Below so many distances they are cheaper than freud's tree and its list of pairs.
 _MOST_DISTANCES = 4e6
 # Products larger than this BLAS spreads over threads, which cost more than they save.
-_MOST_AT_ONCE = 40_000
+_MOST_AT_ONCE = 50_000
 
 
 def find_pairs(centres_A: ArrayLike, *, neighbours_A: ArrayLike, cell_A: ArrayLike, cutoff_A: float) -> Pairs:
@@ -33,7 +32,7 @@ def find_pairs(centres_A: ArrayLike, *, neighbours_A: ArrayLike, cell_A: ArrayLi
     """
     centres, neighbours = (np.asarray(points, dtype=float).reshape(-1, 3) for points in (centres_A, neighbours_A))
     cell = np.asarray(cell_A, dtype=float)
-    limit = largest_radius_A(cell) * (1 - 1e-6)
+    limit = 0.5 / float(_invert_heights(cell).max()) * (1 - 1e-6)
     if not 0 < cutoff_A < limit:
         raise InputError(f"radius is {cutoff_A} Å, needs 0 < radius < {limit:.2f} Å here; lower it or repeat the cell")
     if not len(centres) or not len(neighbours):
@@ -51,7 +50,7 @@ def _multiply(
 ) -> Pairs:
     """Squared distances of centres and their images, sorted along c, as |a|² + |b|² − 2 a·b, for a chunk at a time."""
     inverse = np.linalg.inv(cell_A)
-    reach = cutoff_A / compute_periodic_heights(cell_A)
+    reach = cutoff_A * _invert_heights(cell_A)
     fractions, others = centres @ inverse, neighbours @ inverse
     fractions -= np.floor(fractions)
     others -= np.floor(others)
@@ -82,6 +81,11 @@ def _multiply(
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0)
     first, second, distances = (np.concatenate(column) for column in zip(*found, strict=True))
     return first, second, distances
+
+
+def _invert_heights(cell_A: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One over each height of a cell: the length of a column of its inverse, in 1/Å."""
+    return np.asarray(np.sqrt((np.linalg.inv(cell_A) ** 2).sum(axis=0)))
 
 
 def _repeat(

@@ -15,6 +15,7 @@ from analysis.approach_range import (
     find_first_range,
 )
 from analysis.density_profile import combine_profiles
+from analysis.first_approach import compute_first_approach
 from analysis.sites import CENTRE, Surface, build_axis, build_sites, find_surface, get_molecules
 from analysis.surface_approach import SurfaceApproach, combine_approaches, compute_surface_approach
 from structures.errors import InputError
@@ -241,6 +242,34 @@ def test_replicas_give_an_interval_and_a_gas_none() -> None:
     assert number.sites.uncertainty is not None
     assert number.molecules.value <= number.sites.value * 7
     assert combine_profiles([part.profiles["TFSI- O"] for part in parts]).verdict == "band from 3 replicas"
+
+
+def test_first_layer_of_molecules_at_a_known_distance() -> None:
+    rng = np.random.default_rng(12)
+    frames = draw_frames(n_frames=40, seed=12, **FEW)
+    for frame in frames:
+        # A third of the anions with N at 3 ± 0.15 Å above surface atoms, the others 9 Å and more away.
+        for anion in range(N_ANIONS):
+            rows = slice(50 + 7 * anion, 57 + 7 * anion)
+            place = frame[25 + anion % 25] + [0, 0, rng.normal(3.0, 0.15) if anion < 13 else rng.uniform(9.5, 12)]
+            frame[rows] = np.abs(ANION.positions) * [1, 1, 0.5] + place
+    parts = [measure(build_system(part, **FEW), r_max_A=12.0) for part in (frames[:20], frames[20:])]
+    found = compute_first_approach(parts, species="TFSI-")
+    assert found.onset_A is not None
+    assert found.peak_A is not None
+    assert found.end_A is not None
+    assert found.onset_A == pytest.approx(3.0 - 0.15 * np.sqrt(2 * np.log(10)), abs=0.12)
+    assert found.peak_A == pytest.approx(3.0, abs=0.1)
+    assert 3.4 < found.end_A < 9.5
+    assert found.n_in_contact is not None
+    assert found.n_in_contact.value == 13
+    assert found.n_per_A[found.distance_A < found.end_A].sum() * 0.05 == pytest.approx(13, rel=1e-9)
+    assert found.closest_A is not None
+    # The smallest of 13 normal deviates is 1.668 standard deviations below their mean.
+    assert found.closest_A.value == pytest.approx(3.0 - 1.668 * 0.15, abs=0.05)
+    assert found.smallest_A == pytest.approx(min(part.nearest_A["TFSI-"].min() for part in parts), rel=1e-6)
+    with pytest.raises(InputError, match=r"species PF6- was not measured, only TFSI-, Li\+"):
+        compute_first_approach(parts, species="PF6-")
 
 
 # Bad input
