@@ -9,11 +9,10 @@ from MDAnalysis import Universe
 from numpy.typing import NDArray
 
 from analysis.accessible_volume import AccessibleShells
-from analysis.near_pairs import find_pairs
+from analysis.near_pairs import find_pairs, open_along_z
 from analysis.one_pass import add_frames
 from analysis.rdf import PairTally, RadialDistribution, summarise_pairs
 from analysis.sites import Site, Surface
-from analysis.surface_approach import open_along_z
 from analysis.trajectory import count_frames
 from structures.errors import InputError
 

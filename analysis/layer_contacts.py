@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.ion_contacts import Contacts
 from analysis.near_pairs import find_pairs
+from analysis.one_pass import add_frames
 from analysis.replica_series import compute_series_average
 from analysis.sites import Site
-from analysis.trajectory import count_frames, get_elements, iterate_frames
+from analysis.trajectory import count_frames, get_elements
 from analysis.uncertainty import Quantity, to_list
 from structures.errors import InputError
 
@@ -120,35 +121,65 @@ def compute_hydrogen_bonds(
     Source: Luzar and Chandler 1996, 10.1038/379055a0 (distance, for water); Steiner 2002,
         10.1002/1521-3773(20020104)41:1<48::AID-ANIE48>3.0.CO;2-U (angle).
     """
-    n_frames = count_frames(universe, frames=frames)
-    if not len(donors) or not n_frames or not distance_A > 0 or not 0 <= angle_deg < 180:  # noqa: PLR2004 - straight
-        raise InputError(
-            f"{len(donors)} donors, {n_frames} frames, distance {distance_A} Å and angle {angle_deg}°; needs donors, "
-            "frames, a distance above 0 and an angle from 0 to below 180°"
-        )
-    elements = get_elements(universe)
-    times, bonds, molecules = np.empty(n_frames), *np.zeros((2, n_frames), dtype=np.int64)
-    of_point = acceptors.molecules
-    for number, timestep in enumerate(iterate_frames(universe, frames=frames)):
-        if timestep.dimensions is None:
-            raise InputError(f"frame {timestep.frame} has no cell; set universe.dimensions")
-        positions, cell = np.asarray(timestep.positions, dtype=float), np.asarray(timestep.triclinic_dimensions, float)
-        points = acceptors.locate(positions, cell_A=cell)
-        rows, columns, _ = find_pairs(positions[donors[:, 0]], neighbours_A=points, cell_A=cell, cutoff_A=distance_A)
-        hydrogen = positions[donors[rows, 1]]
+    tally = HydrogenBondTally(
+        donors, acceptors=acceptors, donor=str(get_elements(universe)[donors[0, 0]]) if len(donors) else "D",
+        distance_A=distance_A, angle_deg=angle_deg, n_frames=count_frames(universe, frames=frames),
+    )  # fmt: skip
+    add_frames(universe, tallies=[tally], frames=frames)
+    return tally.summarise()
+
+
+class HydrogenBondTally:
+    """Hydrogen bonds, to which frames are added one by one; see `compute_hydrogen_bonds`."""
+
+    def __init__(
+        self, donors: NDArray[np.int64], *, acceptors: Site, n_frames: int, donor: str = "N", distance_A: float = 3.5,
+        angle_deg: float = 150.0,
+    ) -> None:  # fmt: skip
+        """Start with no frames."""
+        if not len(donors) or not n_frames or not distance_A > 0 or not 0 <= angle_deg < 180:  # noqa: PLR2004 - straight
+            raise InputError(
+                f"{len(donors)} donors, {n_frames} frames, distance {distance_A} Å and angle {angle_deg}°; needs "
+                "donors, frames, a distance above 0 and an angle from 0 to below 180°"
+            )
+        self.donors, self.acceptors, self.donor = donors, acceptors, donor
+        self.distance_A, self.angle_deg = distance_A, angle_deg
+        self.time_ps, self._n_added = np.empty(n_frames), 0
+        self.n_bonds, self.n_molecules = np.zeros((2, n_frames), dtype=np.int64)
+
+    def add(self, positions_A: NDArray[np.float64], *, cell_A: NDArray[np.float64], time_ps: float) -> None:
+        """Count one more frame: positions (n_atoms, 3) in Å, cell (3, 3) in Å, time in ps."""
+        number, self._n_added = self._n_added, self._n_added + 1
+        points = self.acceptors.locate(positions_A, cell_A=cell_A)
+        heavy = positions_A[self.donors[:, 0]]
+        rows, columns, _ = find_pairs(heavy, neighbours_A=points, cell_A=cell_A, cutoff_A=self.distance_A)
+        hydrogen = positions_A[self.donors[rows, 1]]
+        inverse = np.linalg.inv(cell_A)
         to_donor, to_acceptor = (
-            apart - np.round(apart @ np.linalg.inv(cell)) @ cell
-            for apart in (positions[donors[rows, 0]] - hydrogen, points[columns] - hydrogen)
+            apart - np.round(apart @ inverse) @ cell_A for apart in (heavy[rows] - hydrogen, points[columns] - hydrogen)
         )
         lengths = np.linalg.norm(to_donor, axis=1) * np.linalg.norm(to_acceptor, axis=1)
         cosines = np.einsum("ij,ij->i", to_donor, to_acceptor) / np.where(lengths > 0, lengths, np.inf)
-        bonded = cosines < np.cos(np.radians(angle_deg))
-        times[number], bonds[number] = timestep.time, int(bonded.sum())
-        molecules[number] = np.unique(of_point[columns[bonded]]).size
-    donor = elements[donors[0, 0]]
-    definition = f"{donor} to {acceptors.name} nearer than {distance_A:g} Å, angle at H above {angle_deg:g}°"
-    label = f"{donor}-H...{acceptors.name} of {acceptors.species}"
-    return LayerContacts(label, definition, times, bonds, molecules)
+        bonded = cosines < np.cos(np.radians(self.angle_deg))
+        self.time_ps[number], self.n_bonds[number] = time_ps, int(bonded.sum())
+        self.n_molecules[number] = np.unique(self.acceptors.molecules[columns[bonded]]).size
+
+    def summarise(self) -> LayerContacts:
+        """What the frames gave.
+
+        Raises:
+            InputError: if other than the announced number of them was added.
+        """
+        if self._n_added != self.time_ps.size:
+            raise InputError(f"{self._n_added} frames were added, {self.time_ps.size} were announced; add them all")
+        criteria = f"nearer than {self.distance_A:g} Å, angle at H above {self.angle_deg:g}°"
+        return LayerContacts(
+            f"{self.donor}-H...{self.acceptors.name} of {self.acceptors.species}",
+            f"{self.donor} to {self.acceptors.name} {criteria}",
+            self.time_ps,
+            self.n_bonds,
+            self.n_molecules,
+        )
 
 
 def count_contacts(contacts: Contacts, *, cutoff_A: float) -> LayerContacts:

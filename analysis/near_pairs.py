@@ -1,5 +1,7 @@
 """Pairs of points nearer than a cut-off in a periodic cell: few points by matrix products, many by freud's tree."""
 
+from collections.abc import Sequence
+
 import freud
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +15,7 @@ Pairs = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]
 _MOST_DISTANCES = 4e6
 # Products larger than this BLAS spreads over threads, which cost more than they save.
 _MOST_AT_ONCE = 50_000
+_MARGIN = 1.01
 
 
 def find_pairs(centres_A: ArrayLike, *, neighbours_A: ArrayLike, cell_A: ArrayLike, cutoff_A: float) -> Pairs:
@@ -43,6 +46,16 @@ def find_pairs(centres_A: ArrayLike, *, neighbours_A: ArrayLike, cell_A: ArrayLi
         second, first, distances = _multiply(neighbours, neighbours=centres, cell_A=cell, cutoff_A=cutoff_A)
         return first, second, distances
     return _multiply(centres, neighbours=neighbours, cell_A=cell, cutoff_A=cutoff_A)
+
+
+def open_along_z(
+    cell_A: NDArray[np.float64], *, z_A: Sequence[NDArray[np.float64]], reach_A: float
+) -> NDArray[np.float64]:
+    """The cell made so high that no two of these positions meet through its z faces within a distance."""
+    z = np.concatenate([points[:, 2] for points in z_A])
+    box = cell_A.copy()
+    box[2] = (0.0, 0.0, max(float(np.ptp(z)) + reach_A, 2 * reach_A) * _MARGIN)
+    return box
 
 
 def _multiply(

@@ -23,7 +23,7 @@ def add_frames(universe: Universe, *, tallies: Iterable[Tally], frames: slice | 
 
     Args:
         universe: trajectory with cells.
-        tallies: such as `SurfaceTally` and `ContactTally`, made for as many frames.
+        tallies: such as `SurfaceTally`, `ContactTally` and `HydrogenBondTally`, made for as many frames.
         frames: which frames; None for all.
 
     Raises:

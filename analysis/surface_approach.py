@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from analysis.accessible_volume import AccessibleShells
 from analysis.density_profile import DensityProfile, build_profile, combine_profiles
-from analysis.near_pairs import find_pairs
+from analysis.near_pairs import find_pairs, open_along_z
 from analysis.one_pass import add_frames
 from analysis.rdf import PairTally, RadialDistribution, combine_rdfs, summarise_pairs
 from analysis.sites import Axis, Site, Surface
@@ -27,7 +27,6 @@ from analysis.trajectory import count_frames
 from structures.errors import InputError
 
 MOLECULE = "nearest atom"
-_MARGIN = 1.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +128,10 @@ class SurfaceTally:
         self.edges_A = np.linspace(0, r_max_A, self.n_bins + 1)
         sizes = {site.species: len(site.atoms) for site in self.sites}
         firsts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+        if unlike := [site.label for site in self.sites if len(site.atoms) != sizes[site.species]]:
+            raise InputError(
+                f"site {unlike[0]} has another number of molecules than others of it; give it a name apart"
+            )
         if unknown := [axis.species for axis in self.axes if axis.species not in sizes]:
             raise InputError(f"an axis is of {unknown[0]}, the sites are of {', '.join(sizes)}; give sites of it too")
         self.rows = {name: slice(firsts[name], firsts[name] + size) for name, size in sizes.items()}
@@ -282,16 +285,6 @@ def combine_approaches(approaches: Sequence[SurfaceApproach]) -> SurfaceApproach
         {name: np.concatenate([one.nearest_A[name] for one in approaches]) for name in first.nearest_A},
         {name: np.concatenate([one.cosines[name] for one in approaches]) for name in first.cosines},
     )
-
-
-def open_along_z(
-    cell_A: NDArray[np.float64], *, z_A: Sequence[NDArray[np.float64]], reach_A: float
-) -> NDArray[np.float64]:
-    """The cell made so high that no two of these positions meet through its z faces within a distance."""
-    z = np.concatenate([points[:, 2] for points in z_A])
-    box = cell_A.copy()
-    box[2] = (0.0, 0.0, max(float(np.ptp(z)) + reach_A, 2 * reach_A) * _MARGIN)
-    return box
 
 
 def _measure_heights(z_A: NDArray[np.float64], *, low_A: float, height_A: float | None) -> NDArray[np.float64]:
