@@ -162,7 +162,7 @@ def compute_surface_coordination(
     largest_A = float(whole.r_A[-1] + whole.r_A[0])
     if not 0 < cutoff_A <= largest_A:
         raise InputError(f"cutoff_A is {cutoff_A}, needs 0 < cutoff_A <= {largest_A:.2f} Å, the largest distance")
-    species = next(name for name in approaches[0].molecules if label.startswith(f"{name} "))
+    species = next(name for name in approaches[0].molecules if label == name or label.startswith(f"{name} "))
     molecules = combine_rdfs([one.molecules[species] for one in approaches])
     counted = [count_within(one, cutoff_A=cutoff_A, source=source) for one in (whole, molecules)]
     sites, whole_molecules = (one.coordination_number for one in counted)

@@ -83,8 +83,8 @@ def compute_surface_contrast(
     """
     if not first or not second:
         raise InputError(f"{len(first)} replicas {names[0]} and {len(second)} {names[1]}; needs one of each")
-    species = next(name for name in first[0].molecules if label.startswith(f"{name} "))
     rdfs = [[get_site(one, label=label) for one in case] for case in (first, second)]
+    species = next(name for name in first[0].molecules if label == name or label.startswith(f"{name} "))
     source = "as asked for"
     if cutoff_A is None:
         pooled = {name: combine_rdfs(case) for name, case in zip(names, rdfs, strict=True)}

@@ -67,5 +67,7 @@ def test_more_anions_at_the_surface_are_found_in_one_sentence() -> None:
     one = compute_surface_contrast(many[:1], second=few[:1], label="TFSI- N", names=names, cutoff_A=3.0)
     assert not one.sites.resolved
     assert "Run at least 5 replicas of each case" in one.sentence
+    with pytest.raises(InputError, match="site TFSI- F was not measured, only TFSI- N, TFSI- S, TFSI- O"):
+        compute_surface_contrast(many, second=few, label="TFSI- F", names=names)
     with pytest.raises(InputError, match="0 replicas with the layer and 5 without"):
         compute_surface_contrast([], second=few, label="TFSI- N", names=names)
