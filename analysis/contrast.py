@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, isfinite, sqrt
+from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student_t
+from numpy.typing import ArrayLike
 
+from analysis.case_difference import compare_cases
 from analysis.column_gains import PlaceNull, Sensitivity
 from analysis.headline import ALL_ATOMS, START, show_length, state_doubts, subtract_as_shown
-from analysis.uncertainty import CONFIDENCE, MIN_REPLICAS, Quantity, compute_replica_mean
+from analysis.uncertainty import Quantity, compute_replica_mean
 from structures.errors import InputError
-
-_MOST_REPLICAS = 200
 
 
 @dataclass(frozen=True)
@@ -139,22 +137,15 @@ def compute_contrast(
     with_line, without = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (dislocation_A, control_A))
     if with_line.size == 0 or without.size == 0:
         raise InputError(f"{with_line.size} replicas with and {without.size} without a dislocation; needs one of each")
-    gains = [compute_replica_mean(values, unit="Å") for values in (with_line, without)]
+    compared = compare_cases(with_line, second=without, unit="Å", doubts=doubts)
     elsewhere = None if elsewhere_A is None else compute_replica_mean(elsewhere_A, unit="Å")
-    n_replicas = min(with_line.size, without.size)
-    _, low, high = _welch(with_line, without)
-    excludes_zero = low is not None and high is not None and (low > 0 or high < 0)
-    resolved = bool(excludes_zero and n_replicas >= MIN_REPLICAS and not doubts)
-    verdict = "resolved" if resolved else "not resolved"
-    difference = _build_difference(with_line, without, verdict=verdict)
-    ratio = _compute_ratio(with_line, without, verdict=verdict)
     found = Contrast(
-        difference, ratio, gains[0], gains[1], elsewhere, None if depths_A is None else _average(depths_A), n_replicas,
-        resolved, "", region, tuple(doubts), place, sensitivity,
+        compared.difference, compared.ratio, compared.first, compared.second, elsewhere,
+        None if depths_A is None else _average(depths_A), compared.n_replicas, compared.resolved, "", region,
+        tuple(doubts), place, sensitivity,
     )  # fmt: skip
-    advice = "" if resolved else _advise(with_line, without, n_replicas=n_replicas, low=low, high=high)
     sentence = _write_sentence(found, time_ps=time_ps, temperature_K=temperature_K, wording=wording)
-    return replace(found, sentence=f"{sentence} {state_doubts(doubts) or advice}".rstrip())
+    return replace(found, sentence=f"{sentence} {state_doubts(doubts) or compared.advice}".rstrip())
 
 
 def _write_sentence(found: Contrast, *, time_ps: float, temperature_K: float, wording: Wording) -> str:
@@ -170,39 +161,8 @@ def _write_sentence(found: Contrast, *, time_ps: float, temperature_K: float, wo
     )
 
 
-def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float | None, float | None]:
-    """Difference of two means with Welch's 95 % interval; None where one sample has no spread."""
-    value = float(first.mean() - second.mean())
-    if min(first.size, second.size) < 2:  # noqa: PLR2004 - one sample has no spread
-        return value, None, None
-    parts = [float(sample.var(ddof=1)) / sample.size for sample in (first, second)]
-    if sum(parts) <= 0:
-        return value, value, value
-    freedom = sum(parts) ** 2 / sum(part**2 / (n - 1) for part, n in zip(parts, (first.size, second.size), strict=True))
-    half = float(student_t.ppf(0.5 + CONFIDENCE / 2, freedom)) * sqrt(sum(parts))
-    return value, value - half, value + half
-
-
-def _build_difference(with_line: NDArray[np.float64], without: NDArray[np.float64], *, verdict: str) -> Quantity:
-    value, low, high = _welch(with_line, without)
-    method = f"Welch's t over {with_line.size} and {without.size} replicas, 95 %"
-    half = None if low is None or high is None else (high - low) / 2
-    return Quantity(value, half, low, high, "Å", method, min(with_line.size, without.size), verdict)
-
-
 def _average(depths_A: tuple[ArrayLike, ArrayLike]) -> tuple[Quantity, Quantity]:
     return compute_replica_mean(depths_A[0], unit="Å"), compute_replica_mean(depths_A[1], unit="Å")
-
-
-def _compute_ratio(first: NDArray[np.float64], second: NDArray[np.float64], *, verdict: str) -> Quantity | None:
-    """Ratio of the geometric means with Welch's interval of the logarithms; None if a depth is zero."""
-    if min(first.min(), second.min()) <= 0:
-        return None
-    value, low, high = (None if x is None else exp(x) for x in _welch(np.log(first), np.log(second)))
-    half = None if low is None or high is None else (high - low) / 2
-    n_replicas = min(first.size, second.size)
-    method = "geometric means, Welch's t for the logarithms, 95 %"
-    return Quantity(value or float("nan"), half, low, high, "1", method, n_replicas, verdict)
 
 
 def show_depth(depth: Quantity) -> str:
@@ -236,32 +196,3 @@ def _describe_place(place: PlaceNull | None) -> str:
         f"; columns put elsewhere give {show_length(place.place_mean_A)} ± {show_length(place.place_spread_A)} Å, "
         f"{100 * place.place_share:.0f} % of them at least as far from zero"
     )
-
-
-def _advise(
-    first: NDArray[np.float64], second: NDArray[np.float64], *, n_replicas: int, low: float | None, high: float | None
-) -> str:
-    """Why the contrast is not resolved, and what would resolve it."""
-    if low is None or high is None:
-        return f"Not resolved: one replica has no error bar. Run at least {MIN_REPLICAS} replicas of each case."
-    needed = _compute_replicas_needed(first, second)
-    if n_replicas < MIN_REPLICAS:
-        more = max(MIN_REPLICAS, needed or MIN_REPLICAS)
-        return f"Not resolved: fewer than {MIN_REPLICAS} replicas. About {more} replicas of each case would tell."
-    if needed is None:
-        return "Not resolved: the interval includes zero. A longer run or a larger cell would tell, not replicas alone."
-    return (
-        f"Not resolved: the interval includes zero. About {needed} replicas of each case, or a longer run, would tell."
-    )
-
-
-def _compute_replicas_needed(first: NDArray[np.float64], second: NDArray[np.float64]) -> int | None:
-    """Replicas of each case at which a difference as found would exclude zero; None above 200."""
-    value = abs(float(first.mean() - second.mean()))
-    spread = sqrt(float(first.var(ddof=1)) + float(second.var(ddof=1)))
-    if value <= 0:
-        return None
-    for n in range(2, _MOST_REPLICAS + 1):
-        if float(student_t.ppf(0.5 + CONFIDENCE / 2, 2 * (n - 1))) * spread / sqrt(n) < value:
-            return n
-    return None

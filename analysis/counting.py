@@ -53,7 +53,7 @@ class PairCounter:
         """
         if len(np.asarray(centres_A)) == 0 or len(np.asarray(neighbours_A)) == 0:
             return np.zeros(self.n_bins, dtype=np.int64)
-        box, (centres, neighbours) = _prepare(cell_A, radius_A=self.r_max_A, sets=(centres_A, neighbours_A))
+        box, (centres, neighbours) = prepare_box(cell_A, radius_A=self.r_max_A, sets=(centres_A, neighbours_A))
         query = {"r_max": self.r_max_A, "exclude_ii": False}
         if self._histogram is None:
             pairs = freud.locality.AABBQuery(box, neighbours).query(centres, query).toNeighborList()
@@ -87,16 +87,20 @@ def count_neighbours(
     n_centres = len(np.asarray(centres_A))
     if n_centres == 0 or len(np.asarray(neighbours_A)) == 0:
         return np.zeros(n_centres, dtype=np.int64)
-    box, (centres, neighbours) = _prepare(cell_A, radius_A=cutoff_A, sets=(centres_A, neighbours_A))
+    box, (centres, neighbours) = prepare_box(cell_A, radius_A=cutoff_A, sets=(centres_A, neighbours_A))
     query = {"r_max": cutoff_A, "r_min": _SELF_A, "exclude_ii": False}
     pairs = freud.locality.AABBQuery(box, neighbours).query(centres, query).toNeighborList()
     return np.bincount(pairs.query_point_indices, minlength=n_centres).astype(np.int64)
 
 
-def _prepare(
+def prepare_box(
     cell_A: ArrayLike, *, radius_A: float, sets: tuple[ArrayLike, ...]
 ) -> tuple[Any, list[NDArray[np.float32]]]:
-    """Freud's box for the cell, and the positions turned with it and wrapped."""
+    """Freud's box for the cell, and the positions turned with it and wrapped.
+
+    Raises:
+        InputError: if the cell is too small for the radius.
+    """
     cell = np.asarray(cell_A, dtype=float)
     # Single precision in freud: a radius that is just below half of the cell would be refused there.
     limit = largest_radius_A(cell) * (1 - 1e-6)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.counting import PairCounter
 from analysis.first_minimum import find_first_minimum, find_first_peak
 from analysis.regions import Region, compute_visible_share
-from analysis.trajectory import get_elements, iterate_frames
+from analysis.trajectory import count_frames, get_elements, iterate_frames
 from analysis.uncertainty import (
     Quantity,
     Steadiness,
@@ -116,10 +116,18 @@ class RadialDistribution:
         return f"band from {len(self.samples)} {self.what}"
 
 
-class _Tally:
-    """Counts of one pair in one region, summed over the frames of each block."""
+class PairTally:
+    """Counts of one pair in one region, summed over the frames of each block.
+
+    Attributes:
+        pairs: pairs within the region, shape (n_blocks, n_bins).
+        all_pairs: pairs with neighbours wherever they are, same shape.
+        expected: pairs that an ideal gas in the region would have, same shape.
+        centres: centres in the region, shape (n_blocks,).
+    """
 
     def __init__(self, n_blocks: int, n_bins: int) -> None:
+        """Start at zero."""
         self.pairs = np.zeros((n_blocks, n_bins))
         self.all_pairs = np.zeros((n_blocks, n_bins))
         self.expected = np.zeros((n_blocks, n_bins))
@@ -159,13 +167,13 @@ def compute_rdfs(
     for element in {element for pair in pairs for element in pair}:
         if element not in elements:
             raise InputError(f"pair names {element}, but the system has {', '.join(sorted(set(elements)))}")
-    n_frames = len(universe.trajectory) if frames is None else len(universe.trajectory[frames])
+    n_frames = count_frames(universe, frames=frames)
     if n_frames == 0 or not 0 < bin_A < r_max_A:
         raise InputError(f"{n_frames} frames, bin {bin_A} Å and radius {r_max_A} Å; needs frames and 0 < bin < radius")
     n_bins, n_blocks = round(r_max_A / bin_A), min(n_blocks, n_frames)
     edges = np.linspace(0, r_max_A, n_bins + 1)
     members = {element: elements == element for pair in pairs for element in pair}
-    tallies = {(i, pair): _Tally(n_blocks, n_bins) for i in range(len(regions)) for pair in pairs}
+    tallies = {(i, pair): PairTally(n_blocks, n_bins) for i in range(len(regions)) for pair in pairs}
     names, counter = [""] * len(regions), PairCounter(n_bins, r_max_A=r_max_A)
     for number, timestep in enumerate(iterate_frames(universe, frames=frames)):
         if timestep.dimensions is None:
@@ -179,7 +187,7 @@ def compute_rdfs(
             for pair in pairs:
                 frame.count(pair, counter=counter, tally=tallies[i, pair], block=number * n_blocks // n_frames)
     return [
-        _summarise(tally, pair=pair, region=names[i], edges_A=edges, n_frames=n_frames)
+        summarise_pairs(tally, pair=pair, region=names[i], edges_A=edges, n_frames=n_frames)
         for (i, pair), tally in tallies.items()
     ]
 
@@ -199,7 +207,7 @@ class _Frame:
         self.volume = region.volume_A3(cell_A=self.cell)
         self.shares: dict[str, NDArray[np.float64]] = {}
 
-    def count(self, pair: tuple[str, str], *, counter: PairCounter, tally: _Tally, block: int) -> None:
+    def count(self, pair: tuple[str, str], *, counter: PairCounter, tally: PairTally, block: int) -> None:
         """Add the pairs of this frame to the tally."""
         a, b = pair
         centres = self.positions[a][self.inside[a]]
@@ -235,10 +243,10 @@ class _Frame:
         return self.shares[element]
 
 
-def _summarise(
-    tally: _Tally, *, pair: tuple[str, str], region: str, edges_A: NDArray[np.float64], n_frames: int
+def summarise_pairs(
+    tally: PairTally, *, pair: tuple[str, str], region: str, edges_A: NDArray[np.float64], n_frames: int
 ) -> RadialDistribution:
-    """The distribution from the counts of its blocks."""
+    """The distribution from the counts of its blocks, in bins with these edges."""
     with np.errstate(divide="ignore", invalid="ignore"):
         g = np.where(tally.expected.sum(0) > 0, tally.pairs.sum(0) / tally.expected.sum(0), np.nan)
         blocks = np.where(tally.expected > 0, tally.pairs / tally.expected, np.nan)

@@ -1,6 +1,7 @@
 """Trajectories: the segments of a run as one MDAnalysis universe, users' own files, an export every viewer reads."""
 
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -113,26 +114,39 @@ def _read_netcdf(path: Path) -> tuple[NDArray[Any], ...]:
 def build_universe(topology: Atoms) -> Universe:
     """A universe with the elements, masses and regions of `topology`, and its positions as one frame.
 
-    Regions (`topology.arrays["region"]`) become segments: `universe.select_atoms("segid potassium")`.
+    Regions (`topology.arrays["region"]`) become segments: `universe.select_atoms("segid potassium")`. Molecules
+    (`topology.arrays["molecule"]`, numbers) become residues, which bear the names of `topology.arrays["species"]`:
+    `universe.select_atoms("resname TFSI- and element O")`. Without them a region is a residue.
 
     Args:
         topology: the atoms, in the order of the trajectory.
 
     Returns:
-        Universe with names, types and elements (symbols), masses in u and segids.
+        Universe with names, types and elements (symbols), masses in u and segids; with resnames if species are given.
+
+    Raises:
+        InputError: if a molecule has atoms of two regions or species.
     """
-    regions = topology.arrays.get("region", np.full(len(topology), "system"))
-    segments, of_atom = np.unique(regions.astype(str), return_inverse=True)
-    indices = np.arange(segments.size)
+    regions = topology.arrays.get("region", np.full(len(topology), "system")).astype(str)
+    segments, segment_of_atom = np.unique(regions, return_inverse=True)
+    numbers = topology.arrays.get("molecule", segment_of_atom)
+    _, first_atoms, of_atom = np.unique(numbers, return_index=True, return_inverse=True)
+    species = topology.arrays.get("species")
+    for what, values in (("regions", regions), ("species", species)):
+        if values is not None and (wrong := np.flatnonzero(values != values[first_atoms][of_atom])).size:
+            names = f"{values[first_atoms][of_atom][wrong[0]]} and {values[wrong[0]]}"
+            raise InputError(f"molecule {numbers[wrong[0]]} has the {what} {names}, needs one; number its parts apart")
     universe = Universe.empty(
-        len(topology), n_residues=segments.size, n_segments=segments.size, atom_resindex=of_atom,
-        residue_segindex=indices, trajectory=True,
+        len(topology), n_residues=first_atoms.size, n_segments=segments.size, atom_resindex=of_atom,
+        residue_segindex=segment_of_atom[first_atoms], trajectory=True,
     )  # fmt: skip
     symbols = list(topology.get_chemical_symbols())
     for attribute in ("names", "types", "elements"):
         universe.add_TopologyAttr(attribute, symbols)
     universe.add_TopologyAttr("masses", topology.get_masses())
     universe.add_TopologyAttr("segids", [str(segment) for segment in segments])
+    if species is not None:
+        universe.add_TopologyAttr("resnames", [str(name) for name in species[first_atoms]])
     universe.atoms.positions = topology.positions
     universe.dimensions = topology.cell.cellpar()
     return universe
@@ -178,12 +192,22 @@ def read_universe(topology: Path, *, trajectory: Sequence[Path] = (), step_ps: f
     for path in (topology, *trajectory):
         if not Path(path).is_file():
             raise InputError(f"{path} does not exist; check the path")
-    files = [[str(path) for path in trajectory]] if trajectory else []
+    # A list of files, even of one, is a chain, which cannot say why it does not open.
+    names = [str(path) for path in trajectory]
+    files = [names if len(names) > 1 else names[0]] if names else []
     try:
         return Universe(str(topology), *files, **({} if step_ps is None else {"dt": step_ps}))
     except Exception as error:  # MDAnalysis raises what its parsers happen to meet
-        names = ", ".join(str(path) for path in (topology, *trajectory))
-        raise InputError(f"MDAnalysis cannot read {names}: {error}. See docs.mdanalysis.org for its formats") from error
+        sizes = re.findall(r"number of atoms (\d+)", str(error), re.IGNORECASE)
+        if len(sizes) == 2:  # noqa: PLR2004 - topology and trajectory
+            raise InputError(
+                f"{topology} has {sizes[0]} atoms, {trajectory[0]} has {sizes[1]}; needs the same atoms in both. Give "
+                "the topology that the trajectory was written with, e.g. without what was left out"
+            ) from error
+        all_names = ", ".join([str(topology), *names])
+        raise InputError(
+            f"MDAnalysis cannot read {all_names}: {error}. See docs.mdanalysis.org for its formats"
+        ) from error
 
 
 def get_elements(universe: Universe) -> NDArray[np.str_]:
@@ -203,6 +227,11 @@ def get_elements(universe: Universe) -> NDArray[np.str_]:
 def spread_frames(start: int, stop: int, *, most: int) -> list[int]:
     """Evenly spaced frame numbers from `start` to before `stop`, at most so many, with the first and the last."""
     return [int(number) for number in np.unique(np.linspace(start, stop - 1, min(most, stop - start)).round())]
+
+
+def count_frames(universe: Universe, *, frames: slice | Sequence[int] | None = None) -> int:
+    """How many frames `iterate_frames` gives."""
+    return len(universe.trajectory) if frames is None else len(universe.trajectory[frames])
 
 
 def iterate_frames(universe: Universe, *, frames: slice | Sequence[int] | None = None) -> Iterator[Timestep]:

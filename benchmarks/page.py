@@ -16,6 +16,7 @@ TITLES = {
     "potential_speed": "The embedded potential against CHGNet",
     "start_up": "From the command to the first engine step, and a calculation that does nothing",
     "rdf_speed": "Radial distribution functions",
+    "surface_analysis": "Ions at a surface",
     "building_speed": "Building cells",
     "adsorption_overhead": "Time of an adsorption run outside the electronic-structure code",
     "gpaw_ranks": "GPAW on two ranks against one",

@@ -124,3 +124,17 @@ def test_frames_are_spread_from_first_to_last() -> None:
     assert spread_frames(0, 101, most=3) == [0, 50, 100]
     assert spread_frames(4, 7, most=10) == [4, 5, 6]
     assert spread_frames(0, 1, most=5) == [0]
+
+
+def test_molecules_become_residues_that_bear_the_name_of_their_species() -> None:
+    atoms = Atoms("Li2OH2OH2", positions=np.arange(24).reshape(8, 3), cell=np.eye(3) * 30, pbc=True)
+    atoms.arrays["region"] = np.array(["electrode"] * 2 + ["electrolyte"] * 6)
+    atoms.arrays["molecule"] = np.array([0, 0, 1, 1, 1, 2, 2, 2])
+    atoms.arrays["species"] = np.array(["electrode"] * 2 + ["H2O"] * 6)
+    universe = build_universe(atoms)
+    assert universe.residues.resnames.tolist() == ["electrode", "H2O", "H2O"]
+    assert universe.select_atoms("resname H2O and element O").indices.tolist() == [2, 5]
+    assert universe.select_atoms("segid electrode").indices.tolist() == [0, 1]
+    atoms.arrays["molecule"][2] = 0
+    with pytest.raises(InputError, match="molecule 0 has the regions electrode and electrolyte, needs one"):
+        build_universe(atoms)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from workflows.cli import (
+    analysing,
     cancelling,
     checking,
     cleaning,
@@ -70,7 +71,10 @@ alkaliflow logs runs/potassium-diffusion-demo-1 -f
 alkaliflow clean        # lists what nobody needs
 alkaliflow clean --yes  # deletes it
 """,
-    "analyse": "alkaliflow analyse runs/potassium-diffusion-demo-1",
+    "analyse": """
+alkaliflow analyse runs/potassium-diffusion-demo-1
+alkaliflow analyse --topology system.data --trajectory run.dcd --selection "type 1" --selection "type 4"
+""",
     "list": "alkaliflow list",
     "show": "alkaliflow show runs/potassium-diffusion-demo-1",
     "compare": "alkaliflow compare runs/tfsi-adsorption-demo-1 runs/tfsi-adsorption-demo-2 --csv comparison.csv",
@@ -130,7 +134,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "cancel": cancelling.cancel,
     "retry": submitting.retry,
     "clean": cleaning.clean,
-    "analyse": running.analyse,
+    "analyse": analysing.analyse,
     "list": looking.list_runs,
     "show": looking.show,
     "compare": compare.compare,

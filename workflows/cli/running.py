@@ -221,12 +221,7 @@ def check_no_members(members: int | None) -> None:
         raise InputError(f"--members is {members}, needs a sweep. Leave it out, or sweep a key: --sweep KEY=1,2,3.")
 
 
-def analyse(
-    directory: Annotated[Path, typer.Argument(help="Directory of the run.")],
-    *,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-) -> None:
+def analyse(directory: Path, *, quiet: bool = False, as_json: bool = False) -> None:
     """Do the analysis and the report of a run again, from its stored trajectories; computes no dynamics.
 
     Of a sweep: put together anew what its members found.
