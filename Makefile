@@ -83,7 +83,7 @@ $(INSTALLED_DFT): $(INSTALLED)
 	  { echo "There is no C or C++ compiler (cc, c++). On Debian or Ubuntu: apt-get install gcc g++"; exit 2; }
 	@echo "Compiling GPAW, half a minute ..."
 	$(PIP_INSTALL) scipy-openblas32 wheel
-	GPAW_CONFIG=$(GPAW_CONFIG) $(PIP_INSTALL) -e '.[dft]'
+	GPAW_CONFIG=$(GPAW_CONFIG) $(PIP_INSTALL) -e '.[dft,electrolyte]'
 	@touch $@
 
 $(INSTALLED_TEST): $(INSTALLED_DFT)
@@ -98,7 +98,7 @@ constraints:
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT build/constraints/bin/python -m pip install --quiet scipy-openblas32 mpich
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT GPAW_CONFIG=$(GPAW_CONFIG) \
 	  build/constraints/bin/python -m pip install --quiet --prefer-binary \
-	  --dry-run --ignore-installed --report build/constraints/report.json '.[dft,mlip,test]' hatchling setuptools wheel cython
+	  --dry-run --ignore-installed --report build/constraints/report.json '.[dft,electrolyte,mlip,test]' hatchling setuptools wheel cython
 	$(PYTHON) -c 'import json, pathlib; \
 	  found = json.loads(pathlib.Path("build/constraints/report.json").read_text())["install"]; \
 	  pins = {item["metadata"]["name"]: item["metadata"]["version"].split("+")[0] for item in found}; \

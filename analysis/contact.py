@@ -36,6 +36,12 @@ _RDF_FRAMES = 100
 _CORE_FRAMES = 20
 # Lest an atom at the very end falls out of its region by rounding.
 _MARGIN_A = 0.01
+NORMALISATION = (
+    "evenly spread neighbours of the region's mean density in the part of each shell that lies in the region. Alloy "
+    "and potassium are not spread evenly but lie side by side, so g(r) does not tend to 1 within this range: it stays "
+    "below for elements on opposite sides of the interface and above for those on one side. Frames are of the second "
+    "half of each run"
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class ContactCase:
             "penetration": self.penetration.to_json(),
             "interface": None if self.interface is None else self.interface.to_json(),
             "rdf": [distribution.to_json() for distribution in self.rdf],
+            "normalisation": NORMALISATION,
             "msd": self.msd.to_json(),
             "density_map": self.density_map.to_json(),
             "core": None if self.core is None else self.core.to_json(),

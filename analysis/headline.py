@@ -31,7 +31,7 @@ def find_final_depths(observables: dict[str, Any]) -> list[tuple[str, dict[str, 
 
 
 def find_headlines(observables: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The main numbers of any run → quantity: energies of reactions, depths of the cases and their contrast, errors.
+    """The main numbers of any run → quantity: energies of reactions, depths, those that it names itself, errors.
 
     What is there is taken: no flow is asked for by its name.
     """
@@ -42,6 +42,7 @@ def find_headlines(observables: dict[str, Any]) -> dict[str, dict[str, Any]]:
     depth = name_depth(observables)
     found |= {f"{depth}, {label}": quantity for label, quantity in find_final_depths(observables)}
     found |= {f"{depth}, {name}": quantity for name, quantity in find_comparisons(observables.get("contrast"))}
+    found |= observables.get("headlines") or {}
     held_out = ((observables.get("card") or {}).get("errors") or {}).get("held_out") or ()
     overall: dict[str, Any] = next((entry for entry in held_out if entry.get("kind") == "all"), {})
     found |= {

@@ -235,7 +235,7 @@ class SurfaceTally:
             raise InputError(f"{self._n_added} frames were added, {self.n_frames} were announced; add them all")
         edges, n_sites = self.edges_A, len(self.sites)
         expected = np.array([shells.expected for shells in self.shells])
-        slab = f"slab of {self.thickness_A:.1f} Å above {self.surface.name}"
+        slab = f"slab above {self.surface.name}"
 
         def distribute(row: int, name: str) -> RadialDistribution:
             tally = PairTally(self.n_blocks, self.n_bins)
@@ -256,8 +256,8 @@ class SurfaceTally:
             for row, site in enumerate(self.sites)
         }  # fmt: skip
         normalisation = (
-            f"mean density in the {slab}, and the volume of each shell about its {self.surface.atoms.size} atoms that "
-            "lies in it; 1 for an ideal gas that fills it"
+            f"the mean density in the {slab}, and the volume of each shell about its {self.surface.atoms.size} "
+            "atoms that lies in it; 1 for an ideal gas that fills it"
         )
         return SurfaceApproach(
             self.surface.name, normalisation, rdfs, molecules, profiles, self.time_ps,

@@ -47,6 +47,7 @@ class SurfaceContrast:
             "unit": difference.unit,
             "n_replicas": self.sites.n_replicas,
             "resolved": self.sites.resolved,
+            "advice": self.sites.advice,
             "sentence": self.sentence,
             "cutoff_A": self.cutoff_A,
             "cutoff_source": self.cutoff_source,

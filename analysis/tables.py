@@ -36,7 +36,9 @@ def find_quantities(node: object, *, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def name_list_item(item: dict[str, Any], *, number: int) -> str:
-    """Name of an entry in a list of observables: its pair and region where it has them, else its number."""
+    """Name of an entry in a list of observables: what it is of, its pair and region, or its number."""
+    if isinstance(item.get("about"), str):
+        return f"{item['label']} about {item['about']}"
     words = [str(item[key]) for key in ("pair", "species", "region", "label") if isinstance(item.get(key), str)]
     return "-".join(words) if words else str(number)
 

@@ -17,7 +17,13 @@ from structures.errors import InputError
 from workflows.installation import install_command, list_requirements, reinstall_command
 
 State = Literal["ok", "absent", "bad"]
-EXTRA_PACKAGES = ("torch", "chgnet")
+# Package → what it is for, and the extra that brings it.
+EXTRA_PACKAGES = {
+    "torch": ("the calculator chgnet", "mlip"),
+    "chgnet": ("the calculator chgnet", "mlip"),
+    "packmol": ("the flow electrolyte-interface", "electrolyte"),
+    "rdkit": ("molecules from SMILES and the flow electrolyte-interface", "electrolyte"),
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MIN_FREE_GB = 2.0
 _BYTES_PER_GB = 1e9
@@ -93,12 +99,10 @@ def _packages() -> Iterator[Finding]:
             yield Finding("Packages", package, "bad", "is missing", install_command())
         else:
             yield Finding("Packages", package, "ok", found)
-    for package in EXTRA_PACKAGES:
+    for package, (purpose, extra) in EXTRA_PACKAGES.items():
         found = _version_of(package)
         if found is None:
-            yield Finding(
-                "Packages", package, "absent", "optional, for the calculator chgnet", install_command(extra="mlip")
-            )
+            yield Finding("Packages", package, "absent", f"optional, for {purpose}", install_command(extra=extra))
         else:
             yield Finding("Packages", package, "ok", found)
 

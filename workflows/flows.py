@@ -99,6 +99,15 @@ FLOWS: dict[str, FlowEntry] = {
             default_preset="standard",
         ),
         FlowEntry(
+            name="electrolyte-interface",
+            description="how near ions come to an electrode and how many coordinate it, bare and under a layer",
+            module="workflows.electrolyte_interface",
+            config_module="workflows.configuration.electrolyte_interface",
+            config_class="ElectrolyteInterfaceConfig",
+            presets=("demo", "standard", "zhen-2025"),
+            default_preset="standard",
+        ),
+        FlowEntry(
             name="potential-distillation",
             description="a fast potential fitted to a teacher (CHGNet), with a card of its errors",
             module="workflows.potential_distillation",

@@ -20,6 +20,14 @@ def collect_electronic_references(codes: Iterable[str], *, dispersion: str) -> t
     return (*(_build(key) for key in keys), _cite_alkaliflow())
 
 
+def collect_interface_references(*, has_layer: bool) -> tuple[Reference, ...]:
+    """What a run of `electrolyte-interface` rests on, the software itself last."""
+    layer = ("addicoat2014", "rappe1991") if has_layer else ()
+    keys = ("zhen2025", "canongialopes2004", "rappe1992", *layer, "martinez2009", "yeh1999", "thompson2022")
+    keys = (*keys, "michaudagrawal2011", "ramasubramani2020", "larsen2017")
+    return (*(_build(key) for key in keys), _cite_alkaliflow())
+
+
 def _build(key: str) -> Reference:
     authors, title, journal, volume, pages, year, doi = _WORKS[key]
     fields = {"author": authors, "title": f"{{{title}}}", "journal": journal, "volume": volume}
@@ -54,6 +62,60 @@ _BY_CODE = {
 
 # Key → authors, title, journal, volume, pages, year, DOI.
 _WORKS = {
+    "canongialopes2004": (
+        "Canongia Lopes, Jos{'e} N. and P{'a}dua, Agilio A. H.",
+        "Molecular Force Field for Ionic Liquids Composed of Triflate or Bistriflylimide Anions",
+        "The Journal of Physical Chemistry B",
+        "108",
+        "16893--16898",
+        "2004",
+        "10.1021/jp0476545",
+    ),
+    "rappe1992": (
+        "Rapp{'e}, A. K. and Casewit, C. J. and Colwell, K. S. and Goddard, W. A. and Skiff, W. M.",
+        "UFF, a Full Periodic Table Force Field for Molecular Mechanics and Molecular Dynamics Simulations",
+        "Journal of the American Chemical Society",
+        "114",
+        "10024--10035",
+        "1992",
+        "10.1021/ja00051a040",
+    ),
+    "addicoat2014": (
+        "Addicoat, Matthew A. and Vankova, Nina and Akter, Ismot Farjana and Heine, Thomas",
+        "Extension of the Universal Force Field to Metal--Organic Frameworks",
+        "Journal of Chemical Theory and Computation",
+        "10",
+        "880--891",
+        "2014",
+        "10.1021/ct400952t",
+    ),
+    "rappe1991": (
+        "Rapp{'e}, Anthony K. and Goddard, William A.",
+        "Charge Equilibration for Molecular Dynamics Simulations",
+        "The Journal of Physical Chemistry",
+        "95",
+        "3358--3363",
+        "1991",
+        "10.1021/j100161a070",
+    ),
+    "martinez2009": (
+        "Mart{'i}nez, L. and Andrade, R. and Birgin, E. G. and Mart{'i}nez, J. M.",
+        "PACKMOL: A Package for Building Initial Configurations for Molecular Dynamics Simulations",
+        "Journal of Computational Chemistry",
+        "30",
+        "2157--2164",
+        "2009",
+        "10.1002/jcc.21224",
+    ),
+    "yeh1999": (
+        "Yeh, In-Chul and Berkowitz, Max L.",
+        "Ewald Summation for Systems with Slab Geometry",
+        "The Journal of Chemical Physics",
+        "111",
+        "3155--3162",
+        "1999",
+        "10.1063/1.479595",
+    ),
     "dou2024": (
         (
             "Dou, Shuming and Shao, Yueyue and Fan, Longlong and Zhang, Danfeng and Xu, Jie and Zhang, Jingchao and "

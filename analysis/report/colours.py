@@ -24,7 +24,16 @@ ELEMENT_COLOURS = {
     "Cu": "#C9803F",
     "Co": "#6A3D9A",
 }
-REGION_COLOURS = {"potassium": ORANGE, "alloy": SKY, "anchor": "#5C6770"}
+REGION_COLOURS = {
+    "potassium": ORANGE,
+    "alloy": SKY,
+    "anchor": "#5C6770",
+    "electrode": "#5C6770",
+    "layer": ORANGE,
+    "electrolyte": SKY,
+}
+# Regions that are drawn small or not at all when one wants to look behind them, and what they are called.
+SOLID_REGIONS = {"alloy": "Alloy", "anchor": "Alloy", "substrate": "Substrate", "electrode": "Electrode"}
 SPARE_COLOURS = (GREEN, PURPLE, YELLOW, VERMILLION, BLUE, GREY)
 CORE_COLOUR = "#C2185B"
 

@@ -47,6 +47,9 @@ UNITS = {
     "MiB": "MiB",
     "e": "e",
 }
+_RAISED = str.maketrans("-+0123456789", "⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹")
+# Symbols and numbers of a formula, then its charge: neither "NH2-MIL" nor "Hirshfeld-" is an ion.
+_ION = re.compile(r"(?<![\w-])([A-Z][a-z]?(?=\d?[+-])|(?:[A-Z][a-z]?\d*)+)(\d?[+-])(?![\w+-])")
 
 
 def split_unit(name: str) -> tuple[str, str]:
@@ -150,6 +153,26 @@ def drop_noise(node: Any) -> Any:  # noqa: ANN401 - JSON
 def format_pair(pair: str) -> str:
     """A pair of elements with an en dash: "K-Bi" → "K–Bi"."""
     return pair.replace("-", "–")
+
+
+def raise_charges(text: str) -> str:
+    """Ions in a text with their charge raised: "TFSI-" → "TFSI⁻", "Ca2+" → "Ca²⁺"; other words stay as they are."""
+    return _ION.sub(lambda found: f"{found[1]}{found[2].translate(_RAISED)}", text)
+
+
+def format_site(label: str) -> str:
+    """A site of a species in words: "TFSI- O" → "O of TFSI⁻", "Li+ Li" → "Li⁺", "surface Li" as it is."""
+    species, _, site = label.partition(" ")
+    name = raise_charges(species)
+    if not site or species == "surface":
+        return f"{name} {site}".strip()
+    return name if site == species.rstrip("+-0123456789") else f"{site} of {name}"
+
+
+def format_entry(name: str) -> str:
+    """Name of an entry in a list of observables: "TFSI- O about surface Li" → "O of TFSI⁻ about surface Li"."""
+    site, about, centre = name.partition(" about ")
+    return f"{format_site(site)}{about}{format_site(centre)}" if about else format_pair(raise_charges(name))
 
 
 def join_words(words: list[str]) -> str:

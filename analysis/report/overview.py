@@ -13,28 +13,23 @@ from analysis.headline import (
     name_verdict,
 )
 from analysis.reaction_energy import show_reaction
+from analysis.report.adsorption_tables import build_adsorption_tables
 from analysis.report.formatting import (
     ABSENT,
     drop_noise,
     flatten,
+    format_entry,
     format_interval,
     format_label,
     format_number,
-    format_pair,
     format_quantity,
     join_words,
+    raise_charges,
 )
+from analysis.report.interface_tables import OWN_TABLES, build_force_field_tables, build_interface_tables
+from analysis.report.table import Table
 from analysis.results import Results
 from analysis.tables import find_quantities
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with a caption, a header and rows of text."""
-
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,23 @@ def build_tiles(results: Results) -> list[Tile]:
         Tile(label=f"{name}, {verdict}", value=format_quantity(quantity), note=_note(quantity), case=None)
         for name, quantity in find_comparisons(contrast)
     ]
-    return tiles
+    return tiles + _headline_tiles(results.observables)
+
+
+def _headline_tiles(observables: dict[str, Any]) -> list[Tile]:
+    """The numbers that a run names itself; one whose name ends with a case's label has that case's colour."""
+    labels = [str(case.get("label", name)) for name, case in (observables.get("cases") or {}).items()]
+    return [
+        Tile(
+            f"{raise_charges(name)}, {quantity['verdict']}"
+            if "resolved" in str(quantity["verdict"])
+            else raise_charges(name),
+            format_quantity(quantity),
+            _note(quantity),
+            next((number for number, label in enumerate(labels) if name.endswith(label)), None),
+        )
+        for name, quantity in (observables.get("headlines") or {}).items()
+    ]
 
 
 def _judge_gains(results: Results) -> list[str]:
@@ -105,7 +116,11 @@ def _judge_gains(results: Results) -> list[str]:
 
 def build_tables(results: Results) -> list[Table]:
     """System, settings by section, and all quantities."""
-    tables = [Table("System", ("What", "Value"), tuple(flatten(drop_noise(results.system))))]
+    force_field: dict[str, Any] = results.system.get("force_field") or {}
+    system = results.system
+    if "types" in force_field:
+        system = system | {"force_field": {key: item for key, item in force_field.items() if key != "types"}}
+    tables = [Table("System", ("What", "Value"), tuple(flatten(drop_noise(system))))]
     plain = {key: value for key, value in results.config.items() if not isinstance(value, dict)}
     sections = {"settings": plain} if plain else {}
     sections |= {key: value for key, value in results.config.items() if isinstance(value, dict)}
@@ -119,11 +134,11 @@ def build_tables(results: Results) -> list[Table]:
     observables = results.observables
     tables = [
         *_sweep_tables(observables.get("sweep") or {}),
+        *build_interface_tables(observables),
         *([] if "sweep" in observables else _observable_tables(observables)),
         *_sensitivity_tables(observables.get("contrast") or {}),
-        *_pose_tables(observables),
-        *_electron_tables(observables),
-        *_species_tables(observables),
+        *build_adsorption_tables(observables),
+        *build_force_field_tables(force_field),
         *tables,
     ]
     return [table for table in tables if table.rows]
@@ -165,71 +180,6 @@ def _sensitivity_tables(contrast: dict[str, Any]) -> list[Table]:
             ("Radius", *(f"{density:g} nm⁻²" for density in densities)),
             tuple((f"{radius:g}\u202fÅ", *(cells[radius, density] for density in densities)) for radius in radii),
         )
-    ]
-
-
-def _species_tables(observables: dict[str, Any]) -> list[Table]:
-    """What was computed for each species of a reaction."""
-    species: dict[str, Any] = observables.get("species") or {}
-    header = ("Species", "Formula", "Charge", "2S+1", "Energy / eV", "Gap / eV", "Largest force / eV/Å", "Geometry")
-    rows = tuple(
-        (
-            name,
-            str(one["formula"]),
-            f"{one['charge']:+d}".replace("-", "−"),
-            str(one["multiplicity"]),
-            f"{one['energy_eV']:.4f}".replace("-", "−"),
-            format_number(one["gap_eV"], digits=3),
-            format_number(one["largest_force_eV_per_A"], digits=2),
-            str(one["geometry"]),
-        )
-        for name, one in species.items()
-    )
-    return [Table("Species", header, rows)]
-
-
-def _pose_tables(observables: dict[str, Any]) -> list[Table]:
-    """Poses of each adsorbed species, the lowest first."""
-    searches: dict[str, Any] = observables.get("poses") or {}
-    header = ("Pose", "Above the lowest / eV", "By the ranking / eV", "What became of it", "Closest", "/ Å")
-    return [
-        Table(
-            f"Poses of {name}: {search['n_poses']} built, {search['n_full']} by the full method",
-            header,
-            tuple(
-                (
-                    str(pose["name"]),
-                    format_number(pose["above_lowest_eV"], digits=3),
-                    format_number(pose["cheap_above_lowest_eV"], digits=3),
-                    ": ".join(filter(None, (pose["state"], pose["reason"]))),
-                    str(pose["closest_pair"]),
-                    format_number(pose["closest_A"], digits=3),
-                )
-                for pose in search["poses"]
-            ),
-        )
-        for name, search in searches.items()
-    ]
-
-
-def _electron_tables(observables: dict[str, Any]) -> list[Table]:
-    """Charges of adsorbates, work functions, and centres of d bands."""
-    functions: dict[str, Any] = observables.get("work_functions") or {}
-    bands: dict[str, Any] = observables.get("band_centres") or {}
-    rows = tuple(
-        (name, *(format_number(one[key], digits=3) for key in ("upper_eV", "lower_eV", "flatness_eV")))
-        for name, one in functions.items()
-    )
-    charges: dict[str, Any] = observables.get("adsorbate_charges") or {}
-    of_adsorbates = tuple(
-        (name, *(format_number(one.get(key), digits=2) for key in ("hirshfeld_e", "bader_e")))
-        for name, one in charges.items()
-    )
-    centres = tuple((name, format_number(one["centre_eV"], digits=3)) for name, one in bands.items() if one)
-    return [
-        Table("Charges of adsorbates", ("Species", "Hirshfeld / e", "Bader / e"), of_adsorbates),
-        Table("Work functions", ("Slab", "Upper face / eV", "Lower face / eV", "Vacuum flat to / eV"), rows),
-        Table("Centres of d bands", ("Species", "From the Fermi level / eV"), centres),
     ]
 
 
@@ -282,8 +232,10 @@ def _observable_tables(observables: dict[str, Any]) -> list[Table]:
         quantity = compared.get("difference", found) if path == ("contrast", "difference_A") else found
         names = [name for name in path if name != "cases"]
         case = str(cases[names[0]].get("label", names[0])) if names[0] in cases else ""
+        if names[1:2] and names[1] in OWN_TABLES:
+            continue
         if case and isinstance(cases[names[0]].get(names[1]), list):
-            row = (f"{format_pair(names[2])} · {case}", *_format_cells(quantity))
+            row = (f"{format_entry(names[2])} · {case}", *_format_cells(quantity))
             listed.setdefault(format_label(names[-1]), []).append(row)
             continue
         words = _label_depth(names) or [format_label(name) for name in names]

@@ -9,17 +9,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from analysis.headline import define_depth
-from analysis.report.colours import CORE_COLOUR, element_colour, element_radius_A, region_colour
-from analysis.report.formatting import keep_together
+from analysis.report.colours import CORE_COLOUR, SOLID_REGIONS, element_colour, element_radius_A, region_colour
+from analysis.report.formatting import keep_together, raise_charges
 from analysis.report.methods import build_bibtex, build_methods
 from analysis.report.overview import build_answer, build_provenance_tables, build_tables, build_tiles
 from analysis.report.plots import Conservation, Plot, build_plots
-from analysis.report.strip import ELEVATION_DEG, choose_azimuth, draw_strip
+from analysis.report.strip import ELEVATION_DEG, MOBILE_REGION, choose_azimuth, draw_strip
 from analysis.report.trust import compute_trust
 from analysis.report.viewer_data import ViewerData, build_viewer_json
 from analysis.results import Results, build_json_value, write_text_atomically
@@ -61,6 +62,9 @@ def build_report_html(results: Results, *, viewer: ViewerData | None) -> str:
             legend=[(element, element_colour(element)) for element in elements],
             has_cores=shown is not None and any(case.has_cores() for case in shown.cases.values()),
             misses_cores=shown is not None and any(case.misses_cores() for case in shown.cases.values()),
+            is_about=describe_strip(shown) if shown else "",
+            solid=name_solid(shown) if shown else "",
+            has_bonds=shown is not None and any(case.bonds is not None for case in shown.cases.values()),
             has_names=shown is not None and any(case.frame_names for case in shown.cases.values()),
             thinned=shown is not viewer,
             plots=plots,
@@ -83,12 +87,28 @@ def build_report_html(results: Results, *, viewer: ViewerData | None) -> str:
 def find_conservation(results: Results) -> Conservation:
     """What conserved quantity and pressure of a run are judged by, from its settings and its size."""
     dynamics: dict[str, Any] = results.config.get("dynamics") or {}
+    structure: dict[str, Any] = results.config.get("structure") or {}
     return Conservation(
         from_ps=float(dynamics.get("heat_ps") or 0.0),
         n_atoms=results.system.get("n_atoms"),
-        has_vacuum=bool((results.config.get("structure") or {}).get("vacuum_A")),
+        has_vacuum=bool(structure.get("vacuum_A")) and structure.get("boundary") != "periodic",
         limit_eV_per_atom=(dynamics.get("limits") or {}).get("drift_eV_per_atom"),
     )
+
+
+def name_solid(viewer: ViewerData) -> str:
+    """What the solid of the pictures is called; nothing if there is none."""
+    regions = {region for case in viewer.cases.values() for region in case.regions}
+    return next((name for region, name in SOLID_REGIONS.items() if region in regions), "")
+
+
+def describe_strip(viewer: ViewerData) -> str:
+    """What is drawn beside the atoms: the plane of the interface, and what went through it."""
+    cases = viewer.cases.values()
+    words = "; the shaded plane is the interface" if any(np.ptp(case.line_z_range_A) > 0 for case in cases) else ""
+    if any(MOBILE_REGION in case.regions for case in cases):
+        words += ". Potassium inside the alloy is drawn through it"
+    return words
 
 
 def fill_rows(plots: list[Plot]) -> list[Plot]:
@@ -119,6 +139,7 @@ def _viewer_json(viewer: ViewerData) -> dict[str, Any]:
         "element_colours": {element: element_colour(element) for element in sorted(elements)},
         "element_radii_A": {element: element_radius_A(element) for element in sorted(elements)},
         "region_colours": {region: region_colour(region) for region in sorted(regions)},
+        "solid_regions": sorted(regions & set(SOLID_REGIONS)),
         "core_colour": CORE_COLOUR,
         "azimuth_deg": choose_azimuth(viewer),
         "elevation_deg": ELEVATION_DEG,
@@ -140,7 +161,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["together"] = keep_together
+    environment.filters["together"] = lambda text: keep_together(raise_charges(text))
     return environment
 
 

@@ -1,5 +1,6 @@
 """The picture strip: a structure at start, middle and end as SVG, one camera for all, the cores drawn."""
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,10 @@ AZIMUTHS_DEG = tuple(range(12, 40, 4))
 N_LAYERS = 14
 MAX_ATOMS = 8000
 MOST_POSES = 6
+# Atoms of molecules are drawn smaller, so that one sees their bonds and what is behind.
+BONDED_SHARE = 0.6
+BOND_RADIUS_A, BOND_COLOUR = 0.14, "#8A94A0"
+NO_BONDS = np.empty((0, 2), dtype=np.int64)
 MOBILE_REGION = "potassium"
 NOT_TRACKED = "the dislocation cores are not known"
 
@@ -136,7 +141,8 @@ def _draw_panel(case: ViewerCase, *, frame: int, camera: Camera, moment: str, id
     picture = camera.project(np.asarray(case.positions_A)[frame][picked])
     inside = _is_inside(case, frame=frame)[picked]
     elements = np.array(case.elements)[picked]
-    groups = _group_atoms(picture, elements=elements, chosen=~inside, camera=camera)
+    bonds = NO_BONDS if case.bonds is None or stride > 1 else np.asarray(case.bonds)
+    groups = _group_atoms(picture, elements=elements, chosen=~inside, camera=camera, bonds=bonds)
     xray = _group_atoms(picture, elements=elements, chosen=inside, camera=camera)
     lines = _project_cores(case, frame=frame, camera=camera)
     time_ps = None if case.frame_names else float(case.time_ps[frame])
@@ -167,27 +173,39 @@ def _draw_panel(case: ViewerCase, *, frame: int, camera: Camera, moment: str, id
 
 
 def _group_atoms(
-    picture: NDArray[np.float64], *, elements: NDArray[np.str_], chosen: NDArray[np.bool_], camera: Camera
+    picture: NDArray[np.float64],
+    *,
+    elements: NDArray[np.str_],
+    chosen: NDArray[np.bool_],
+    camera: Camera,
+    bonds: NDArray[np.integer[Any]] = NO_BONDS,
 ) -> list[dict[str, Any]]:
-    """Atoms of one depth and element share one path of dots, from back to front: small and quick to draw."""
+    """Atoms of one depth and element share one path of dots, from back to front, and so do bonds: quick to draw."""
     if not chosen.any():
         return []
     nearness = picture[:, 2]
     low, high = float(nearness.min()), float(nearness.max())
     layer = np.minimum(((nearness - low) / max(high - low, 1e-9) * N_LAYERS).astype(int), N_LAYERS - 1)
     groups: list[dict[str, Any]] = []
+    bonded = np.isin(np.arange(len(elements)), bonds)
     for number in range(N_LAYERS):
-        for element in sorted(set(elements.tolist())):
-            dots = picture[chosen & (layer == number) & (elements == element), :2]
+        opacity = round(0.45 + 0.55 * number / (N_LAYERS - 1), 2)
+        ends = np.rint(picture[bonds[layer[bonds].max(axis=1, initial=0) == number], :2]).astype(int)
+        if len(ends):
+            path = "".join(f"M{x} {y}L{u} {v}" for (x, y), (u, v) in ends.tolist())
+            radius = round(BOND_RADIUS_A * camera.scale, 1)
+            groups.append({"path": path, "fill": BOND_COLOUR, "radius": radius, "opacity": opacity})
+        for element, is_bonded in itertools.product(sorted(set(elements.tolist())), (False, True)):
+            dots = picture[chosen & (layer == number) & (elements == element) & (bonded == is_bonded), :2]
             if len(dots) == 0:
                 continue
-            radius = element_radius_A(element) * camera.scale
+            radius_A = element_radius_A(element) * (BONDED_SHARE if is_bonded else 1.0)
             groups.append(
                 {
                     "path": "".join(f"M{x} {y}h0" for x, y in np.rint(dots).astype(int).tolist()),
                     "fill": element_colour(element),
-                    "radius": round(radius, 1),
-                    "opacity": round(0.45 + 0.55 * number / (N_LAYERS - 1), 2),
+                    "radius": round(radius_A * camera.scale, 1),
+                    "opacity": opacity,
                 }
             )
     return groups

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analysis.headline import state_doubts
+from analysis.headline import begin_sentence, state_doubts
 from analysis.reaction_energy import show_reaction
 from analysis.report.formatting import format_number
 from analysis.results import Results
@@ -52,6 +52,7 @@ def compute_trust(results: Results) -> Trust:
         *(TrustItem(level=warning.severity, title="Warning", text=warning.text) for warning in results.warnings),
         *_check_method(results),
         *(item for case in cases.values() for item in _check_case(case, contrasted="contrast" in results.observables)),
+        *_check_replicas(list(cases.values())),
         *_check_contrast(results.observables.get("contrast")),
     ]
     told = [warning.text for warning in results.warnings]
@@ -76,6 +77,8 @@ def _check_method(results: Results) -> list[TrustItem]:
         return _check_runs(results.observables["sweep"]["rows"])
     if series:
         return [_check_series(one) for one in series]
+    if "force_field" in results.system:
+        return [_check_force_field(results.system["force_field"]), *_check_boxes(results.system)]
     if not reactions:
         return _check_potential(results.system.get("potential"))
     items = []
@@ -86,6 +89,54 @@ def _check_method(results: Results) -> list[TrustItem]:
         balance = "Atoms, charge and spin balance; all terms share one method, one box and one grid or basis."
         items.append(TrustItem("green", f"Sum, {show_reaction(name)}", balance))
     return items
+
+
+def _check_force_field(force_field: dict[str, Any]) -> TrustItem:
+    """A force field has no held-out error: what it leaves out is what a reader must know."""
+    name, lacks = str(force_field.get("name", "named in the methods")), force_field.get("lacks") or []
+    text = f"{name}. It leaves out: {'; '.join(lacks)}." if lacks else f"{name}."
+    return TrustItem("amber" if lacks else "green", "Force field", text)
+
+
+def _check_boxes(system: dict[str, Any]) -> list[TrustItem]:
+    """Whether atoms of each case may meet their own images within the cut-off of the force field."""
+    least_A = 2 * float(system["force_field"].get("cutoff_A") or 0.0)
+    items = []
+    for case, cell in system.items():
+        if not isinstance(cell, dict) or "cell_A" not in cell or not least_A:
+            continue
+        lengths_A = [length for length, axis in zip(cell["cell_A"], cell["periodic"], strict=True) if axis]
+        fits = min(lengths_A, default=least_A) >= least_A
+        shown = " × ".join(f"{length:.2f}" for length in lengths_A)
+        verb = "at least" if fits else "less than"
+        text = f"Periodic over {shown} Å: {verb} twice the cut-off, {least_A:.2f} Å."
+        items.append(TrustItem("green" if fits else "red", f"Box, {case}", text))
+    return items
+
+
+def _check_settled(case: dict[str, Any]) -> list[TrustItem]:
+    """Whether what was followed has settled."""
+    label = str(case.get("label", "case"))
+    return [
+        TrustItem(
+            "green" if found["is_settled"] else "amber",
+            f"Equilibrium, {label}",
+            f"{begin_sentence(label)}, {found['label']}: {found['verdict']}.",
+        )
+        for found in case["settled"]
+    ]
+
+
+def _check_replicas(cases: list[dict[str, Any]]) -> list[TrustItem]:
+    """Whether there are as many replicas as an interval takes, of cases that were each prepared anew."""
+    counts = [case["replicas"] for case in cases if "settled" in case]
+    if not counts:
+        return []
+    n_replicas = min(counts)
+    count = "1 replica" if n_replicas == 1 else f"{n_replicas} replicas"
+    if n_replicas < MIN_REPLICAS:
+        return [TrustItem("amber", "Replicas", f"{count} of each case: a difference takes {MIN_REPLICAS}.")]
+    return [TrustItem("green", "Replicas", f"{count} of each case, each prepared anew.")]
 
 
 def _check_runs(rows: list[dict[str, Any]]) -> list[TrustItem]:
@@ -147,6 +198,8 @@ def _show_force_error(kind: str, found: dict[str, float]) -> str:
 def _check_case(case: dict[str, Any], *, contrasted: bool) -> list[TrustItem]:
     label = str(case.get("label", "case"))
     items: list[TrustItem] = []
+    if "settled" in case:
+        return _check_settled(case)
     guard = case.get("guard")
     if isinstance(guard, dict):
         trustworthy = bool(guard.get("trustworthy"))
@@ -194,7 +247,9 @@ def _check_contrast(contrast: object) -> list[TrustItem]:
         return [TrustItem("amber", "Contrast", text)]
     if contrast.get("resolved"):
         return [TrustItem("green", "Contrast", f"Resolved with {n_replicas} replicas a case.")]
-    if not isinstance(n_replicas, int) or n_replicas < MIN_REPLICAS:
+    if contrast.get("advice"):
+        text = str(contrast["advice"])
+    elif not isinstance(n_replicas, int) or n_replicas < MIN_REPLICAS:
         text = f"Not resolved: {n_replicas} of the {MIN_REPLICAS} replicas a case that it takes at least."
     else:
         text = "Not resolved: the interval of the difference includes zero."

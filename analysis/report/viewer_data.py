@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import NDArray
 
 from analysis.results import build_json_value
 from structures.errors import InputError
+from structures.framework_checks import find_bonds
 
 MAX_FRAMES = 200
 # Atoms × frames over all cases that keep the page within a few megabytes.
@@ -33,6 +35,7 @@ class ViewerCase:
             are not known; None without any.
         core_signs: +1 or −1 for the sense of each core; None if unknown.
         frame_names: of frames that are no moments in time, such as poses of an adsorbate; empty for a trajectory.
+        bonds: pairs of atoms that are drawn as molecules, shape (n_bonds, 2); None without molecules.
         line_z_range_A: lowest and highest z of the solid that the dislocation lines run through, in Å.
     """
 
@@ -46,6 +49,7 @@ class ViewerCase:
     line_z_range_A: tuple[float, float] = (0.0, 0.0)
     core_signs: tuple[int, ...] | None = None
     frame_names: tuple[str, ...] = ()
+    bonds: NDArray[np.integer[Any]] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and numbers."""
@@ -63,6 +67,9 @@ class ViewerCase:
             raise InputError(f"positions_A of {self.label!r} holds NaN or infinity: the dynamics has blown up there")
         if self.frame_names and len(self.frame_names) != n_frames:
             raise InputError(f"{self.label!r} has {len(self.frame_names)} frame names for {n_frames} frames")
+        bonds = np.empty((0, 2), dtype=int) if self.bonds is None else np.asarray(self.bonds)
+        if bonds.shape[1:] != (2,) or (bonds.size and (bonds.min() < 0 or bonds.max() >= n_atoms)):
+            raise InputError(f"bonds of {self.label!r} have shape {bonds.shape}, need (n_bonds, 2) of {n_atoms} atoms")
         track = None if self.core_track_A is None else np.shape(self.core_track_A)
         if track is not None and (len(track), track[0], track[-1]) != (3, n_frames, 2):
             raise InputError(f"core_track_A of {self.label!r} has shape {track}, needs {(n_frames, 'n_cores', 2)}")
@@ -101,6 +108,23 @@ class ViewerData:
             return self
         every = -(-n_positions // MAX_POSITIONS)
         return ViewerData({name: case.thin(every) for name, case in self.cases.items()})
+
+
+def find_drawn_bonds(atoms: Atoms, *, molecules: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Pairs of bonded atoms of one molecule, but for bonds through the faces of the cell.
+
+    Args:
+        atoms: with whole molecules.
+        molecules: number of each atom's molecule, negative where no bonds are drawn, shape (n_atoms,).
+
+    Returns:
+        Numbers of the atoms, shape (n_bonds, 2).
+    """
+    rows = np.flatnonzero(molecules >= 0)
+    bonds = find_bonds(Atoms(numbers=atoms.numbers[rows], positions=atoms.positions[rows]))
+    first, second = rows[bonds.first], rows[bonds.second]
+    chosen = (first < second) & (molecules[first] == molecules[second])
+    return np.stack([first[chosen], second[chosen]], axis=1).astype(np.int64)
 
 
 def encode_frames(positions_A: NDArray[np.floating[Any]]) -> tuple[float, str]:
@@ -148,6 +172,7 @@ def build_viewer_json(viewer: ViewerData) -> list[dict[str, Any]]:
                 "element_of": [elements.index(element) for element in case.elements],
                 "regions": regions,
                 "region_of": [regions.index(region) for region in case.regions],
+                "bonds": [] if case.bonds is None else np.asarray(case.bonds).tolist(),
                 "step_A": step_A,
                 "frames": frames,
                 "frame_names": list(case.frame_names),

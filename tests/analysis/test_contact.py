@@ -86,7 +86,7 @@ def test_case_has_the_keys_of_results_and_is_json() -> None:
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     assert set(values) == {
         "label", "replicas", "penetration", "rdf", "msd", "density_map", "core", "thermodynamics", "guard",
-        "energy_released", "interface",
+        "energy_released", "interface", "normalisation",
     }  # fmt: skip
     assert {(d["pair"], d["region"]) for d in values["rdf"]} == {
         (f"K-{element}", region)

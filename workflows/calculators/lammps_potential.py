@@ -7,6 +7,7 @@ from pathlib import Path
 from structures.errors import InputError
 from workflows.calculators.spec import CalculatorSpec
 from workflows.calculators.wording import IN_PYTHON, Wording
+from workflows.force_fields.topology import Topology
 
 BlobPath = Callable[[str], Path]
 """From a file's SHA-256 to where it is; `Store.blob_path` is one."""
@@ -24,11 +25,25 @@ class LammpsPotential:
         type_elements: element of each atom type, in order; every type exists even if the structure lacks the element.
         commands: lines of input; they name files as `${models}/NAME`.
         files: name to path of these files.
+        topology: of a force field of molecules, whose types are then its own; None for types that are elements.
+        boundary: of the cell along x, y and z: p is periodic, f is fixed.
     """
 
     type_elements: tuple[str, ...]
     commands: tuple[str, ...]
     files: Mapping[str, Path]
+    topology: Topology | None = None
+    boundary: str = "p p p"
+
+    @property
+    def atom_style(self) -> str:
+        """What LAMMPS keeps of an atom."""
+        return "atomic" if self.topology is None else "full"
+
+    def list_preamble(self, data: str) -> list[str]:
+        """Lines of input that make the cell and read the structure."""
+        lines = ["units metal", f"atom_style {self.atom_style}", "atom_modify map yes", f"boundary {self.boundary}"]
+        return [*lines, "box tilt large", f"read_data {data}"]
 
     def link_files(self, directory: Path) -> None:
         """Make the files appear in a directory under their names, without copying them."""

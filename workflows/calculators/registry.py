@@ -9,7 +9,8 @@ from typing import Any, Literal
 from ase.calculators.calculator import BaseCalculator
 
 from structures.errors import InputError, SetupError
-from workflows.calculators import chgnet, import_path, lammps_potential
+from workflows.calculators import chgnet, force_field, import_path, lammps_potential
+from workflows.calculators.force_field import build_force_field_potential, read_topology_of
 from workflows.calculators.import_path import build_calculator_from_path, check_import_path
 from workflows.calculators.lammps_potential import (
     BlobPath,
@@ -41,6 +42,7 @@ class Capabilities:
         extra: the extra of alkaliflow that brings them; empty if alkaliflow itself does.
         overrides: settings of its own, to what they are for.
         runs_user_code: whether it must be asked for with trust_code.
+        made_by: flow that makes its files; empty if people give them.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Capabilities:
     extra: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
     runs_user_code: bool = False
+    made_by: str = ""
 
     @property
     def install(self) -> str:
@@ -87,6 +90,17 @@ CALCULATORS: dict[str, Capabilities] = {
             overrides=lammps_potential.OVERRIDES,
         ),
         Capabilities(
+            name="force-field",
+            engine="lammps",
+            summary="molecules and ions by CL&P, OPLS and UFF; its topology is made by electrolyte-interface",
+            elements=None,
+            stress=True,
+            ensembles=("nvt", "npt", "nve"),
+            modules=("lammps",),
+            overrides=force_field.OVERRIDES,
+            made_by="electrolyte-interface",
+        ),
+        Capabilities(
             name="chgnet",
             engine="ase",
             summary="pre-trained universal potential; slow on a CPU, knows no charge",
@@ -109,6 +123,9 @@ CALCULATORS: dict[str, Capabilities] = {
         ),
     )
 }
+
+CHOOSABLE: dict[str, Capabilities] = {name: entry for name, entry in CALCULATORS.items() if not entry.made_by}
+"""Those that people can name for a structure of their own."""
 
 
 def get_capabilities(name: str) -> Capabilities:
@@ -155,6 +172,8 @@ def known_elements(
         return build_pod_potential(spec, blob_path=blob_path).type_elements
     if spec.name == "lammps":
         return read_user_elements(spec, wording=wording)
+    if spec.name == "force-field":
+        return tuple(sorted({of.element for of in read_topology_of(spec, blob_path=blob_path).atom_types}))
     return capabilities.elements
 
 
@@ -223,11 +242,18 @@ def build_lammps_potential(spec: CalculatorSpec, *, elements: Collection[str], b
     Raises:
         InputError: if LAMMPS does not run it, or it lacks an element.
     """
-    builders: dict[str, Callable[..., LammpsPotential]] = {"pod": build_pod_potential, "lammps": build_user_potential}
+    builders: dict[str, Callable[..., LammpsPotential]] = {
+        "pod": build_pod_potential,
+        "lammps": build_user_potential,
+        "force-field": build_force_field_potential,
+    }
     if spec.name not in builders:
-        raise InputError(f"calculator {spec.name} is not run by LAMMPS; use {' or '.join(builders)}.")
+        known = " or ".join(name for name in builders if name in CHOOSABLE)
+        raise InputError(f"calculator {spec.name} is not run by LAMMPS; use {known}.")
     potential = builders[spec.name](spec, blob_path=blob_path)
     fix = "add them to your pair commands and to overrides.elements."
+    if spec.name == "force-field":
+        fix = "make the topology of the structure itself."
     if spec.name == "pod":
         fix = _suggest_potential(elements, wording=IN_PYTHON)
     check_elements_known(elements, known=potential.type_elements, calculator=spec.name, fix=fix)

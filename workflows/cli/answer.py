@@ -96,32 +96,65 @@ def find_sentence(results: "Results") -> str:
     return find_answer(results.observables) or f"{results.flow}: {results.status}."
 
 
+Columns = dict[str, str]
+
+
 def _tabulate(results: "Results") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """A row a case: how deep, how many, how trustworthy."""
+    """A row a case, with columns for what the observables hold: depths and guards, or molecules at a surface."""
     cases = results.observables.get("cases")
-    if not isinstance(cases, Mapping):
+    if not isinstance(cases, Mapping) or not cases:
         return (), ()
+    rows = [
+        {"case": str(case.get("label", name)), "replicas": str(case.get("replicas", ""))}
+        | _show_depths(results.observables, case=case, name=str(name))
+        | _show_surface(case)
+        for name, case in cases.items()
+    ]
+    header = tuple(dict.fromkeys(column for row in rows for column in row))
+    return header, tuple(tuple(row.get(column, "-") for column in header) for row in rows)
+
+
+def _show_depths(observables: Mapping[str, Any], *, case: Mapping[str, Any], name: str) -> Columns:
+    """How deep, how many, how trustworthy; nothing for a case without a depth."""
     from analysis.headline import ALL_ATOMS, find_final_depths, name_depth
 
-    headline, all_atoms = name_depth(results.observables), f"depth gained, {ALL_ATOMS}"
-    depths = dict(find_final_depths(results.observables))
-    more = (f"{all_atoms} (Å)",) if headline != all_atoms else ()
-    header = ("case", "replicas", f"{headline} (Å)", *more, "K inside at the end", "frames outside the trained domain")
-    rows = []
-    for name, case in cases.items():
-        penetration, guard = case.get("penetration") or {}, case.get("guard") or {}
-        inside = penetration.get("n_inside") or []
-        rows.append(
-            (
-                str(case.get("label", name)),
-                str(case.get("replicas", "")),
-                show_quantity(depths.get(str(case.get("label", name)))),
-                *(show_quantity(penetration.get("gain")) for _ in more),
-                f"{inside[-1]:.3g}" if inside else "-",
-                f"{100 * guard['fraction']:.1f} %" if guard.get("fraction") is not None else "-",
-            )
-        )
-    return header, tuple(rows)
+    if "penetration" not in case:
+        return {}
+    depths = dict(find_final_depths(dict(observables)))
+    penetration, guard = case.get("penetration") or {}, case.get("guard") or {}
+    inside = penetration.get("n_inside") or []
+    outside = guard.get("fraction")
+    return {
+        f"{name_depth(dict(observables))} (Å)": show_quantity(depths.get(str(case.get("label", name)))),
+        f"depth gained, {ALL_ATOMS} (Å)": show_quantity(penetration.get("gain")),
+        "K inside at the end": f"{inside[-1]:.3g}" if inside else "-",
+        "frames outside the trained domain": "-" if outside is None else f"{100 * outside:.1f} %",
+    }
+
+
+def _show_surface(case: Mapping[str, Any]) -> Columns:
+    """How many are at a surface atom and how near, and the shell of a cation; nothing for a case without a surface."""
+    if "coordination" not in case:
+        return {}
+    found: Mapping[str, Any] = case["coordination"] or {}
+    site = str(found.get("label", ""))
+    columns: Columns = {}
+    if found:
+        within = f"within {found['cutoff_A']:.2f} Å"
+        columns |= {
+            f"{site} {within}": show_quantity(found["sites"]),
+            f"{site.partition(' ')[0]} {within}": show_quantity(found["molecules"]),
+        }
+    for one in case.get("approach") or ():
+        if one["label"] == site:
+            columns[f"{site} from (Å)"] = show_quantity(one["onset_A"])
+    for one in case.get("rdf") or ():
+        if one["about"].startswith("surface "):
+            continue
+        peak_A = one["first_peak_A"]
+        columns[f"{one['about'].partition(' ')[0]} to {one['label']} (Å)"] = "-" if peak_A is None else f"{peak_A:.2f}"
+        columns["of these"] = show_quantity(one["coordination_number"])
+    return columns
 
 
 def show_quantity(quantity: Mapping[str, Any] | None) -> str:

@@ -29,13 +29,13 @@ def find_settings_model(command: str, *, has_electrons: bool = False) -> "type[B
 
 def list_settings(command: str) -> list[str]:
     """One line for each setting of a command: name, default, what it is and its unit; those of calculators below."""
-    from workflows.calculators.registry import CALCULATORS
+    from workflows.calculators.registry import CHOOSABLE
     from workflows.calculators.wording import IN_ONE_FILE_COMMANDS
     from workflows.configuration.commented import describe_keys
 
     of_calculators = [
         f"{IN_ONE_FILE_COMMANDS.name(key)}: {what} (calculator {name})"
-        for name, entry in CALCULATORS.items()
+        for name, entry in CHOOSABLE.items()
         for key, what in entry.overrides.items()
         if key != "factory"
     ]

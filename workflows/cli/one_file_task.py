@@ -148,17 +148,17 @@ def read_task(
 def _check_choice(command: str, *, calculator: str, potential: str, electrons: Electrons) -> None:
     """The calculator is there, can do the command, and goes with the other options."""
     from workflows.calculators.electronic import ELECTRONIC_METHODS
-    from workflows.calculators.registry import CALCULATORS
+    from workflows.calculators.registry import CHOOSABLE
 
-    if calculator not in CALCULATORS and calculator not in ELECTRONIC_METHODS:
-        known = [*CALCULATORS, *(ELECTRONIC_METHODS if command != "md" else ())]
+    if calculator not in CHOOSABLE and calculator not in ELECTRONIC_METHODS:
+        known = [*CHOOSABLE, *(ELECTRONIC_METHODS if command != "md" else ())]
         near = difflib.get_close_matches(calculator, known, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
         raise InputError(f"There is no calculator {calculator!r}. {hint}")
     has_electrons = calculator in ELECTRONIC_METHODS
     if has_electrons and command == "md":
         raise InputError(
-            f"--calculator is {calculator}, which does no dynamics here. Choose one of {', '.join(CALCULATORS)}."
+            f"--calculator is {calculator}, which does no dynamics here. Choose one of {', '.join(CHOOSABLE)}."
         )
     if has_electrons and potential != DEFAULT_POTENTIAL:
         raise InputError(f"--potential is {potential!r}, which calculator {calculator} has no use for. Leave it out.")

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from structures.errors import CalculationError
 from workflows.calculators.lammps_potential import LammpsPotential
-from workflows.engines.lammps_files import build_standard_frame, read_binary_dump, write_lammps_data
+from workflows.engines.lammps_files import read_binary_dump
 from workflows.engines.lammps_process import run_lammps
+from workflows.engines.lammps_structure import orient_structure, write_structure
 
 _BATCH_ATOMS = 50_000
 _BAR_PER_GPA = 1e4
@@ -86,12 +87,12 @@ def _evaluate_batch(
     ranks: int,
     threads: int,
 ) -> Iterator[Evaluation]:
-    frames = [build_standard_frame(atoms) for atoms in batch]
+    frames = [orient_structure(atoms, potential=potential) for atoms in batch]
     lines = ["variable models index models"]
     for i, frame in enumerate(frames):
         resting = frame.atoms.copy()
         resting.arrays.pop("momenta", None)
-        write_lammps_data(directory / f"structure-{i}.data", resting, type_elements=potential.type_elements)
+        write_structure(directory / f"structure-{i}.data", resting, potential=potential)
         lines += _structure_commands(i, potential, per_atom_compute)
     (directory / "evaluate.in").write_text("\n".join(lines) + "\n", encoding="utf-8")
     rows: list[list[float]] = []
@@ -120,8 +121,7 @@ def _evaluate_batch(
 
 def _structure_commands(number: int, potential: LammpsPotential, per_atom_compute: str) -> list[str]:
     columns = "id fx fy fz"
-    lines = ["clear", "units metal", "atom_style atomic", "boundary p p p", "box tilt large"]
-    lines += [f"read_data structure-{number}.data", *potential.commands]
+    lines = ["clear", *potential.list_preamble(f"structure-{number}.data"), *potential.commands]
     if per_atom_compute:
         lines.append(f"compute wanted all {per_atom_compute}")
         columns += " c_wanted[*]"

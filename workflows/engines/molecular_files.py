@@ -53,7 +53,7 @@ def write_topology_data(path: Path, atoms: Atoms, *, topology: Topology) -> Stan
             slab lie outside of it.
     """
     check_same_atoms(atoms, topology=topology)
-    frame = build_standard_frame(_close_slab(atoms))
+    frame = build_standard_frame(close_slab(atoms))
     if not atoms.pbc[2] and np.abs(frame.atoms.cell.array[np.tril_indices(3, k=-1)]).max() > _TILT_TOLERANCE_A:
         raise InputError(
             f"The cell of the slab has angles of {', '.join(f'{angle:.1f}' for angle in atoms.cell.angles())}°, needs "
@@ -90,7 +90,7 @@ def write_topology_data(path: Path, atoms: Atoms, *, topology: Topology) -> Stan
     return frame
 
 
-def _close_slab(atoms: Atoms) -> Atoms:
+def close_slab(atoms: Atoms) -> Atoms:
     """A slab as periodic: its boundary is stated by a command, and LAMMPS wants its atoms inside."""
     if atoms.pbc.tolist() != [True, True, False]:
         return atoms

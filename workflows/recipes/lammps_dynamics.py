@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from structures.errors import CalculationError, ConvergenceError
 from workflows.calculators.lammps_potential import LammpsPotential
-from workflows.engines.lammps_files import ANGSTROM_PER_PS, check_restart_whole, read_binary_dump, write_lammps_data
+from workflows.engines.lammps_files import ANGSTROM_PER_PS, check_restart_whole, read_binary_dump
 from workflows.engines.lammps_process import find_lammps, run_lammps
+from workflows.engines.lammps_structure import write_structure
 from workflows.engines.trajectory_files import TRAJECTORY, write_trajectory
 from workflows.recipes.dynamics_settings import MolecularDynamicsSettings, SegmentPlan
 from workflows.recipes.dynamics_watch import Watch
@@ -81,7 +82,7 @@ class LammpsDynamics:
         models = self.scratch / "models"
         self.potential.link_files(models)
         if before is None:
-            write_lammps_data(directory / DATA, self.atoms, type_elements=self.potential.type_elements)
+            write_structure(directory / DATA, self.atoms, potential=self.potential)
             if self.parts.has_groups:
                 (directory / PARTS).write_text(self.parts.to_text(), encoding="utf-8")
         write_segment_input(

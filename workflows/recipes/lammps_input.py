@@ -124,21 +124,33 @@ def write_segment_input(
             lines.append("velocity fixed set 0.0 0.0 0.0")
     else:
         lines += [f"variable start index ../{plan.number - 1:06d}/{CHECKPOINT}", "read_restart ${start}"]
-        lines += _interactions(potential)
+        lines += [*_interactions(potential), *_bound(potential, parts)]
     lines += _integrate(plan, settings, parts, seed=seeds[1])
     lines += _output(plan, settings, temperature="mobile_temperature" if parts.has_groups else "thermo_temp")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _begin(potential: LammpsPotential, parts: DynamicsParts) -> list[str]:
-    lines = ["units metal", "atom_style atomic", "atom_modify map yes", "boundary p p p", "box tilt large"]
-    lines += [f"read_data {DATA}", *_interactions(potential)]
+    lines = [*potential.list_preamble(DATA), *_interactions(potential)]
     if parts.has_groups:
         lines += [f"variable part atomfile {PARTS}"]
         for name, kind in (("fixed", _FIXED), ("thermostatted", _THERMOSTATTED)):
             lines += [f"variable is_{name} atom v_part=={kind}", f"group {name} variable is_{name}"]
         lines += ["group mobile subtract all fixed", "group free subtract mobile thermostatted"]
-    return lines
+    return [*lines, *_bound(potential, parts)]
+
+
+def _bound(potential: LammpsPotential, parts: DynamicsParts) -> list[str]:
+    """What molecules need beside forces.
+
+    Fixed atoms do not interact at short range: it is constant, and of a rigid layer without meaning. Where the cell
+    ends, what flies off is sent back.
+    """
+    if potential.topology is None:
+        return []
+    lines = ["neigh_modify exclude group fixed fixed"] if parts.has_fixed else []
+    ends = potential.boundary.endswith("f")
+    return [*lines, f"fix ends {parts.mobile_group} wall/reflect zlo EDGE zhi EDGE"] if ends else lines
 
 
 def _interactions(potential: LammpsPotential) -> list[str]:

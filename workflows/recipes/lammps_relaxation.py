@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from structures.errors import CalculationError
 from workflows.calculators.lammps_potential import LammpsPotential
-from workflows.engines.lammps_files import StandardFrame, build_standard_frame, read_binary_dump, write_lammps_data
+from workflows.engines.lammps_files import StandardFrame, read_binary_dump
 from workflows.engines.lammps_process import run_lammps
+from workflows.engines.lammps_structure import orient_structure, write_structure
 from workflows.recipes.lammps_input import PARTS, DynamicsParts
 from workflows.recipes.static_energies import StaticResult
 
@@ -59,8 +60,8 @@ def relax_with_lammps(
     """
     directory.mkdir(parents=True, exist_ok=True)
     potential.link_files(directory / "models")
-    frame = build_standard_frame(atoms)
-    write_lammps_data(directory / "data.lammps", frame.atoms, type_elements=potential.type_elements)
+    frame = orient_structure(atoms, potential=potential)
+    write_structure(directory / "data.lammps", frame.atoms, potential=potential)
     parts = DynamicsParts(fixed=fixed, thermostatted=~fixed)
     if parts.has_fixed:
         (directory / PARTS).write_text(parts.to_text(), encoding="utf-8")
@@ -84,8 +85,7 @@ def _prepare(potential: LammpsPotential, *, has_fixed: bool) -> list[str]:
     lines = [
         f"# Relaxation; units metal (A, ps, eV, bar). By hand: lmp -in {INPUT}",
         "variable models index models",
-        *("units metal", "atom_style atomic", "atom_modify map yes", "boundary p p p", "box tilt large"),
-        "read_data data.lammps",
+        *potential.list_preamble("data.lammps"),
         *potential.commands,
     ]
     if has_fixed:

@@ -18,7 +18,7 @@ from workflows.calculators.registry import (
     check_calculator,
     get_capabilities,
 )
-from workflows.engines.lammps_files import build_standard_frame
+from workflows.engines.lammps_structure import orient_structure
 from workflows.engines.trajectory_files import FINAL, THERMO, read_arrays, write_arrays, write_thermo
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.contract import Outcome, Recipe, Workspace
@@ -127,7 +127,7 @@ def build_dynamics(calculation: Calculation, workspace: Workspace, settings: Mol
     if get_capabilities(spec.name).engine == "lammps":
         potential = build_lammps_potential(spec, elements=elements, blob_path=blob_path)
         return LammpsDynamics(
-            atoms=build_standard_frame(atoms).atoms,
+            atoms=orient_structure(atoms, potential=potential).atoms,
             potential=potential,
             parts=parts,
             settings=settings,

@@ -4,9 +4,7 @@ from typing import Any
 
 from analysis.headline import START, begin_sentence, find_comparisons, find_final_depths, name_depth, name_verdict
 from analysis.report.formatting import ABSENT, format_interval, format_quantity, join_words
-from analysis.report.plots.figure import Figure, Plot, build_layout, css
-
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
+from analysis.report.plots.figure import Figure, Plot, build_layout, build_point
 
 
 def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
@@ -22,7 +20,7 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
         "high_A": [quantity.get("high") for _, quantity in points],
         "n_independent": [quantity.get("n_independent") for _, quantity in points],
     }
-    traces = [_build_point(label, quantity, number=number) for number, (label, quantity) in enumerate(points)]
+    traces = [build_point(quantity, row=label, number=number) for number, (label, quantity) in enumerate(points)]
     layout = build_layout(x=f"{name_depth(observables)} / Å", y="", height=150 + 46 * len(points), showlegend=False)
     layout |= {"hovermode": "closest"}
     layout["margin"] = {**layout["margin"], "l": 110, "t": 12}
@@ -41,24 +39,6 @@ def build_contrast_plots(observables: dict[str, Any]) -> list[Plot]:
             wide=True,
         )
     ]
-
-
-def _build_point(label: str, quantity: dict[str, Any], *, number: int) -> dict[str, Any]:
-    value, low, high = quantity["value"], quantity.get("low"), quantity.get("high")
-    colour = css(f"case-{number % 5}")
-    trace: dict[str, Any] = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [value],
-        "y": [label],
-        "name": label,
-        "marker": {"size": 13, "color": colour, "symbol": SYMBOLS[number % len(SYMBOLS)]},
-        "hovertemplate": f"{format_quantity(quantity)}<extra></extra>",
-    }
-    if low is not None and high is not None:
-        edges = {"type": "data", "symmetric": False, "array": [high - value], "arrayminus": [value - low]}
-        trace["error_x"] = {**edges, "color": colour, "thickness": 3, "width": 9}
-    return trace
 
 
 def _describe(points: list[tuple[str, dict[str, Any]]], *, name: str, contrast: dict[str, Any] | None) -> str:

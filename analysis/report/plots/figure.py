@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.report.formatting import format_number
+from analysis.report.formatting import format_number, format_quantity
 
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SIGNIFICANT_DIGITS = 5
 
@@ -102,6 +103,34 @@ def build_band(*, x: str, low: str, high: str, name: str, number: int, axis: int
     return [{**edge, "y": column(low)}, {**edge, "y": column(high), **fill}]
 
 
+def build_point(quantity: dict[str, Any], *, row: str, number: int) -> dict[str, Any]:
+    """A quantity with its interval on a row, in the colour and with the symbol of the case with that number."""
+    value, low, high = quantity["value"], quantity.get("low"), quantity.get("high")
+    colour = css(f"case-{number % 5}")
+    trace: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [value],
+        "y": [row],
+        "name": row,
+        "marker": {"size": 13, "color": colour, "symbol": SYMBOLS[number % len(SYMBOLS)]},
+        "hovertemplate": f"{format_quantity(quantity)}<extra></extra>",
+    }
+    if low is not None and high is not None:
+        edges = {"type": "data", "symmetric": False, "array": [high - value], "arrayminus": [value - low]}
+        trace["error_x"] = {**edges, "color": colour, "thickness": 3, "width": 9}
+    return trace
+
+
+def build_row_layout(*, x: str, n_rows: int, left: int) -> dict[str, Any]:
+    """A layout whose rows are names, the first on top."""
+    layout = build_layout(x=x, y="", height=150 + 46 * n_rows, showlegend=False) | {"hovermode": "closest"}
+    layout["margin"] = {**layout["margin"], "l": left, "t": 12}
+    layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showgrid": False}
+    layout["xaxis"] |= {"rangemode": "tozero"}
+    return layout
+
+
 def build_layout(*, x: str, y: str, height: int = 360, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - Plotly's own
     """A layout with titled axes."""
     return {
@@ -130,6 +159,12 @@ def build_stacked_layout(*, x: str, upper: str, lower: str, height: int = 470) -
 def has_band(low: Sequence[Any] | None, high: Sequence[Any] | None) -> bool:
     """Whether both edges of a band are there and hold a number."""
     return bool(low) and bool(high) and any(value is not None for value in low or ())
+
+
+def number_cases(observables: dict[str, Any], *, key: str) -> list[tuple[int, dict[str, Any]]]:
+    """Cases that have an observable, each with its number among all cases, so that its colour stays the same."""
+    cases: dict[str, dict[str, Any]] = observables.get("cases") or {}
+    return [(number, case) for number, case in enumerate(cases.values()) if case.get(key)]
 
 
 def last_number(values: Sequence[Any] | None) -> float | None:

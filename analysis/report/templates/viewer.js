@@ -3,7 +3,8 @@
 (() => {
   const { find, inflate, loadScript, cssValue, onThemeChange } = alkaliflow;
   const FRAMES_PER_SECOND = 12;
-  const SOLID = new Set(["alloy", "anchor", "substrate"]);
+  const STICK_RADIUS_A = 0.14;
+  const BALL_RADIUS_A = 0.3;
   let data = null;
   let scenes = [];
   let frame = 0;
@@ -35,10 +36,15 @@
   function styleAtoms(scene) {
     const alloy = find("viewer-alloy").value;
     const { item } = scene;
+    const sticks = find("viewer-molecules")?.value === "sticks";
     scene.atoms.forEach((atom, i) => {
-      const solid = SOLID.has(item.regions[item.region_of[i]]);
+      const solid = data.solid_regions.includes(item.regions[item.region_of[i]]);
       const radius = data.element_radii_A[item.elements[item.element_of[i]]];
       if (solid && alloy === "hidden") { atom.style = {}; return; }
+      if (sticks && atom.bonds.length > 0) {
+        atom.style = { stick: { radius: STICK_RADIUS_A, color: colourOf(item, i) }, sphere: { radius: BALL_RADIUS_A, color: colourOf(item, i) } };
+        return;
+      }
       atom.style = { sphere: { radius: solid && alloy === "small" ? 0.45 * radius : radius, color: colourOf(item, i) } };
     });
   }
@@ -102,13 +108,13 @@
     const half = (degrees) => (degrees * Math.PI) / 360;
     const [cx, sx] = [Math.cos(half(data.elevation_deg - 90)), Math.sin(half(data.elevation_deg - 90))];
     const [cz, sz] = [Math.cos(half(data.azimuth_deg)), Math.sin(half(data.azimuth_deg))];
-    for (const { viewer } of scenes) {
+    for (const { viewer, item } of scenes) {
       viewer.zoomTo();
       const view = viewer.getView();
       // Quaternion (x, y, z, w) of a turn about z, then a tilt about x.
       view.splice(4, 4, sx * cz, -sx * sz, cx * sz, cx * cz);
       viewer.setView(view);
-      viewer.zoom(1.1);
+      viewer.zoom(item.bonds.length > 0 ? 0.95 : 1.1);
     }
   }
 
@@ -136,7 +142,9 @@
     find("viewer-stage").append(holder);
     const viewer = window.$3Dmol.createViewer(stage, { backgroundColor: cssValue("--picture"), antialias: true, disableFog: true, orthographic: false });
     const model = viewer.addModel();
-    model.addAtoms(item.element_of.map((number, i) => ({ elem: item.elements[number], x: 0, y: 0, z: 0, serial: i, bonds: [], bondOrder: [] })));
+    const bonds = item.element_of.map(() => []);
+    for (const [one, other] of item.bonds) { bonds[one].push(other); bonds[other].push(one); }
+    model.addAtoms(item.element_of.map((number, i) => ({ elem: item.elements[number], x: 0, y: 0, z: 0, serial: i, bonds: bonds[i], bondOrder: bonds[i].map(() => 1) })));
     drawCell({ viewer, item });
     return { item, viewer, model, atoms: model.selectedAtoms({}), grid: item.grid, lines: [] };
   }
@@ -184,6 +192,7 @@
     find("viewer-case").addEventListener("change", buildScenes);
     find("viewer-colour").addEventListener("change", restyle);
     find("viewer-alloy").addEventListener("change", restyle);
+    find("viewer-molecules")?.addEventListener("change", restyle);
     find("viewer-core")?.addEventListener("change", render);
     find("viewer-spin").addEventListener("change", spin);
     find("viewer-reset").addEventListener("click", () => { resetView(); render(); });

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analysis.contact import NORMALISATION
 from analysis.report import ViewerCase, ViewerData
 from analysis.results import Provenance, Reference, Results, ResultWarning
 
@@ -156,6 +157,7 @@ def _build_case(name: str, *, final: dict[str, Any]) -> dict[str, Any]:
     return {
         "label": name,
         "replicas": 5,
+        "normalisation": NORMALISATION,
         "penetration": {
             "time_ps": time,
             "depth_A": depth.clip(0),

@@ -208,7 +208,7 @@ def test_peak_cutoff_and_frames_are_those_of_the_results() -> None:
         "g(r) of K–Bi has its first peak at 2.1\u202fÅ (a). Coordination number 1.00 ± 0.10 "
     )
     assert " up to 3.5\u202fÅ (a)" in plot.sentence
-    assert "Counted in 41 (a) frames, of the second half of each run." in plot.sentence
+    assert "Counted in 41 (a) frames." in plot.sentence
     (plot,) = build_plots({"cases": {"a": {"label": "a", "rdf": [full | {"first_peak_A": None}]}}})
     assert "has no peak that stands out" in plot.sentence
     assert "Counted in" not in plot.sentence

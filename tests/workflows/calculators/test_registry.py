@@ -9,6 +9,7 @@ from structures.errors import InputError, SetupError
 from workflows.calculators import chgnet
 from workflows.calculators.registry import (
     CALCULATORS,
+    CHOOSABLE,
     build_ase_calculator,
     build_lammps_potential,
     check_calculator,
@@ -32,7 +33,8 @@ def pod(tmp_path: Path) -> CalculatorSpec:
 
 
 def test_every_calculator_says_what_it_can_do() -> None:
-    assert set(CALCULATORS) == {"pod", "lammps", "chgnet", "ase"}
+    assert set(CHOOSABLE) == {"pod", "lammps", "chgnet", "ase"}
+    assert set(CALCULATORS) - set(CHOOSABLE) == {"force-field"}
     for name, entry in CALCULATORS.items():
         assert entry.name == name
         assert entry.summary
