@@ -14,6 +14,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 TITLES = {
     "dynamics_overhead": "The worker's dynamics against raw LAMMPS on the same input",
     "potential_speed": "The embedded potential against CHGNet",
+    "job_layer": "The store, the attempts and the queue, beside plain processes, a plain job array and executorlib",
     "start_up": "From the command to the first engine step, and a calculation that does nothing",
     "rdf_speed": "Radial distribution functions",
     "surface_analysis": "Ions at a surface",
