@@ -47,7 +47,7 @@ class Bonds:
 
 def find_metals(atoms: Atoms) -> NDArray[np.bool_]:
     """Which atoms are metals, shape (n_atoms,)."""
-    return np.array([symbol not in NONMETALS for symbol in atoms.symbols])
+    return np.array([symbol not in NONMETALS for symbol in atoms.symbols], dtype=bool)
 
 
 def find_bonds(atoms: Atoms) -> Bonds:

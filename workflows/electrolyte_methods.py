@@ -21,7 +21,7 @@ def describe_system(config: ElectrolyteInterfaceConfig, *, cells: Mapping[str, A
         system[case] = {
             "n_atoms": len(atoms),
             "atoms_by_region": dict(Counter(str(region) for region in regions)),
-            "periodic": [bool(axis) for axis in atoms.pbc],
+            "periodic_along": "".join(axis for axis, repeats in zip("xyz", atoms.pbc, strict=True) if repeats),
             "cell_A": atoms.cell.lengths().round(3).tolist(),
             "electrode_top_A": round(float(atoms.positions[regions == ELECTRODE, 2].max()), 3),
             "highest_atom_A": round(float(atoms.positions[:, 2].max()), 3),
@@ -108,10 +108,11 @@ def describe_methods(
         f"rest of the Coulomb sum is PPPM with a force error of {section.force_error:g} (relative to two unit charges "
         f"1 Å apart){slab}."
     )
+    count = "1 replica" if config.replicas == 1 else f"{config.replicas} replicas"
     followed = (
         f"Each replica was packed anew, relaxed, {anneal}, equilibrated for {dynamics.equilibrate_ps:g} ps and "
         f"followed for {dynamics.production_ps:g} ps at {dynamics.temperature_K:g} K ({dynamics.ensemble.upper()}, "
-        f"{dynamics.thermostat}, time step {dynamics.timestep_fs:g} fs); {config.replicas} replicas of each case."
+        f"{dynamics.thermostat}, time step {dynamics.timestep_fs:g} fs); {count} of each case."
     )
     defined = [
         f"{part.label.capitalize()}: {part.coordination.definition}." for part in cases.values() if part.coordination

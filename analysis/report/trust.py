@@ -105,7 +105,9 @@ def _check_boxes(system: dict[str, Any]) -> list[TrustItem]:
     for case, cell in system.items():
         if not isinstance(cell, dict) or "cell_A" not in cell or not least_A:
             continue
-        lengths_A = [length for length, axis in zip(cell["cell_A"], cell["periodic"], strict=True) if axis]
+        lengths_A = [
+            length for length, axis in zip(cell["cell_A"], "xyz", strict=True) if axis in cell["periodic_along"]
+        ]
         fits = min(lengths_A, default=least_A) >= least_A
         shown = " × ".join(f"{length:.2f}" for length in lengths_A)
         verb = "at least" if fits else "less than"

@@ -14,7 +14,7 @@ from analysis.report.plots.figure import (
     round_column,
 )
 
-_KINDS = {"continuous": "without a break", "intermittent": "there again"}
+_KINDS = {"continuous": "without a break", "intermittent": "breaks allowed"}
 
 
 def build_residence_plots(observables: dict[str, Any]) -> list[Plot]:
