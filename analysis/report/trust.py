@@ -103,7 +103,7 @@ def _check_boxes(system: dict[str, Any]) -> list[TrustItem]:
     least_A = 2 * float(system["force_field"].get("cutoff_A") or 0.0)
     items = []
     for case, cell in system.items():
-        if not isinstance(cell, dict) or "cell_A" not in cell or not least_A:
+        if not isinstance(cell, dict) or not {"cell_A", "periodic_along"} <= set(cell) or not least_A:
             continue
         lengths_A = [
             length for length, axis in zip(cell["cell_A"], "xyz", strict=True) if axis in cell["periodic_along"]

@@ -38,8 +38,8 @@ def test_the_answer_is_the_first_plot(observables: dict[str, Any]) -> None:
         "interval 0.370 – 0.470). Difference 0.280 ± 0.080, interval 0.200 – 0.360. TFSI⁻ with any atom: "
         "0.070 ± 0.050 (bare electrode, interval 0.020 – 0.120) and 0.210 ± 0.050 (with the layer, interval 0.160 – "
         "0.260). Counted: mean number of O of TFSI⁻ within 3.50 Å of a surface Li. Crosses: Zhen et al. 2025 "
-        "(doi:10.1039/d5ee01219h) give 0.13 (bare electrode) and 0.42 (with the layer); how they were counted the paper "
-        "does not say."
+        "(doi:10.1039/d5ee01219h) give 0.13 (bare electrode) and 0.42 (with the layer); how they were counted the "
+        "paper does not say."
     )
     assert answer.columns["value"] == [0.14, 0.42, 0.07, 0.21, 0.13, 0.42]
     assert answer.columns["what"][-1] == "Zhen et al. 2025, with the layer"
