@@ -15,7 +15,6 @@ from analysis.report.plots.figure import (
 )
 
 _CENTRE = "centre of mass"
-_HEIGHT = "height above the surface / Å"
 _MASS = "mass of all"
 _HEIGHT_PX = 470
 _Cases = list[tuple[int, dict[str, Any]]]
@@ -61,7 +60,13 @@ def _draw_site(cases: _Cases, *, label: str, columns: dict[str, list[Any]]) -> F
             if banded:
                 traces += build_band(x=x, low=low, high=high, name=case["label"], number=number)
             traces.append(build_line(x=x, y=y, name=case["label"], number=number))
-    return Figure(site, tuple(traces), build_layout(x=_HEIGHT, y="number density / nm⁻³", height=_HEIGHT_PX))
+    return Figure(site, tuple(traces), _lay_out("number density / nm⁻³"))
+
+
+def _lay_out(y: str) -> dict[str, Any]:
+    layout = build_layout(x="height above the surface / Å", y=y, height=_HEIGHT_PX)
+    layout["yaxis"] |= {"rangemode": "tozero"}
+    return layout
 
 
 def _draw_mass(cases: _Cases, *, columns: dict[str, list[Any]]) -> list[Figure]:
@@ -77,11 +82,7 @@ def _draw_mass(cases: _Cases, *, columns: dict[str, list[Any]]) -> list[Figure]:
         columns[x] = round_column(known[0]["height_A"])
         columns[y] = round_column([sum(row) for row in zip(*(one["density_g_per_cm3"] for one in known), strict=True)])
         traces.append(build_line(x=x, y=y, name=case["label"], number=number))
-    return (
-        [Figure(_MASS, tuple(traces), build_layout(x=_HEIGHT, y="density / g/cm³", height=_HEIGHT_PX))]
-        if traces
-        else []
-    )
+    return [Figure(_MASS, tuple(traces), _lay_out("density / g/cm³"))] if traces else []
 
 
 def _find_whole(profiles: list[dict[str, Any]], *, species: str) -> dict[str, Any] | None:

@@ -15,7 +15,9 @@ from analysis.report.formatting import (
 )
 from analysis.report.plots.figure import Figure, Plot, build_point, build_row_layout, css, round_column
 
-_LEFT_MARGIN = 240
+_LEFT_MARGIN = 130
+# Names of rows have two lines, so that a phone has room for what they name.
+_BREAK = "<br>"
 _ENDS = ("onset_A", "peak_A", "end_A")
 _EXPLAIN_ENDS = "Onset: where g(r) rises above a tenth of its first peak; end: the first minimum after it."
 
@@ -48,7 +50,7 @@ def _plot_numbers(cases: dict[str, dict[str, Any]], *, contrast: dict[str, Any],
     first = next(iter(cases.values()))["coordination"]
     site, species = format_site(first["label"]), raise_charges(str(first["label"]).partition(" ")[0])
     rows = [
-        (f"{name}, {case['label']}", case["coordination"][kind], number)
+        (f"{name},{_BREAK}{case['label']}", case["coordination"][kind], number)
         for kind, name in (("sites", site), ("molecules", f"{species}, any atom"))
         for number, _, case in numbered
     ]
@@ -56,7 +58,7 @@ def _plot_numbers(cases: dict[str, dict[str, Any]], *, contrast: dict[str, Any],
     source, numbers = str(published.get("source", "")), published.get("coordination_number") or {}
     for number, name, case in numbered:
         if name in numbers:
-            row = f"{source}, {case['label']}"
+            row = f"{source},{_BREAK}{case['label']}"
             trace = build_point({"value": numbers[name], "unit": "1"}, row=row, number=number)
             traces.append(trace | {"marker": {**trace["marker"], "symbol": "x-thin-open", "line": {"width": 3}}})
             rows.append((row, {"value": numbers[name]}, number))
@@ -69,7 +71,7 @@ def _plot_numbers(cases: dict[str, dict[str, Any]], *, contrast: dict[str, Any],
         sentence=sentence,
         alt=f"Coordination number of the surface in each case with its interval. {sentence}",
         columns={
-            "what": [row for row, _, _ in rows],
+            "what": [row.replace(_BREAK, " ") for row, _, _ in rows],
             **{key: round_column([quantity.get(key) for _, quantity, _ in rows]) for key in ("value", "low", "high")},
         },
         figures=(
@@ -141,9 +143,9 @@ def _plot_ranges(cases: dict[str, dict[str, Any]], *, published: dict[str, Any])
     told = []
     for number, (name, case) in enumerate(cases.items()):
         if name in cited:
-            row = f"{published['source']}, {case['label']}"
+            row = f"{published['source']},{_BREAK}{case['label']}"
             traces.append(_build_bar(*cited[name], row=row, number=number, dash="dot"))
-            _add_row(columns, row, cited[name][0], None, cited[name][1])
+            _add_row(columns, row.replace(_BREAK, " "), cited[name][0], None, cited[name][1])
             told.append(f"{cited[name][0]:g} to {cited[name][1]:g}{NARROW}Å ({case['label']})")
     sentence = f"{site} comes first near surface atoms {join_words(words)}.{''.join(without)} {_EXPLAIN_ENDS}"
     if told:
@@ -172,6 +174,7 @@ def _build_bar(low_A: float, high_A: float, *, row: str, number: int, dash: str)
         "x": [low_A, high_A],
         "y": [row, row],
         "name": row,
-        "line": {"color": css(f"case-{number % 5}"), "width": 7 if dash == "solid" else 4, "dash": dash},
+        "line": {"color": css(f"case-{number % 5}"), "width": 9 if dash == "solid" else 4, "dash": dash},
+        "opacity": 0.4 if dash == "solid" else 1.0,
         "hovertemplate": f"{format_number(low_A, digits=3)} – {format_number(high_A, digits=3)} Å<extra></extra>",
     }

@@ -42,6 +42,7 @@ def test_the_answer_is_the_first_plot(observables: dict[str, Any]) -> None:
         "paper does not say."
     )
     assert answer.columns["value"] == [0.14, 0.42, 0.07, 0.21, 0.13, 0.42]
+    assert answer.figures[0].data[-1]["y"] == ["Zhen et al. 2025,<br>with the layer"]
     assert answer.columns["what"][-1] == "Zhen et al. 2025, with the layer"
     assert sum("error_x" in trace for trace in answer.figures[0].data) == 4
 
@@ -138,3 +139,19 @@ def test_nobody_at_the_surface_has_no_orientation(observables: dict[str, Any]) -
     for name in LABELS:
         gone = change(gone, name, orientation=observables["cases"][name]["orientation"] | {"n_molecules": 0.0})
     assert "orientation" not in [plot.key for plot in build_plots(gone)]
+
+
+def test_one_case_alone_has_its_numbers_and_no_difference(observables: dict[str, Any]) -> None:
+    alone = {"cases": {"layer": observables["cases"]["layer"]}, "published": observables["published"]}
+    plots = {plot.key: plot for plot in build_plots(alone)}
+    assert plots["surface-coordination"].columns["value"] == [0.42, 0.21, 0.42]
+    assert "Difference" not in plots["surface-coordination"].sentence
+    assert plots["first-approach"].columns["case"] == ["with the layer", "Zhen et al. 2025, with the layer"]
+
+
+def test_without_a_first_shell_there_is_no_answer_to_draw(observables: dict[str, Any]) -> None:
+    bare = observables["cases"]["bare"] | {"coordination": None}
+    keys = [plot.key for plot in build_plots({"cases": {"bare": bare}})]
+    assert keys[0] == "density-profile"
+    assert "surface-coordination" not in keys
+    assert "first-approach" not in keys
