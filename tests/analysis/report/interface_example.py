@@ -4,8 +4,12 @@ import copy
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 
+from analysis.report import ViewerCase, ViewerData
+from analysis.report.viewer_data import find_drawn_bonds
 from analysis.results import build_json_value
+from structures.species import build_species
 
 LABELS = {"bare": "bare electrode", "layer": "with the layer"}
 PUBLISHED = {
@@ -168,3 +172,21 @@ def change(observables: dict[str, Any], case: str, **parts: Any) -> dict[str, An
     changed = copy.deepcopy(observables)
     changed["cases"][case] |= parts
     return changed
+
+
+def build_molecule_viewer() -> ViewerData:
+    """An anion that rises above two atoms of an electrode in three frames."""
+    ion, lithium = build_species("TFSI-").atoms, np.array([[0.0, 0, 0], [3.4, 0, 0]])
+    positions = np.concatenate([lithium, ion.positions + np.array([0.0, 0.0, 6.0])])
+    elements, molecules = ("Li", "Li", *ion.symbols), np.array([-1, -1, *[1] * len(ion)])
+    bonds = find_drawn_bonds(Atoms(elements, positions=positions), molecules=molecules)
+    case = ViewerCase(
+        label="bare electrode",
+        elements=elements,
+        regions=("electrode", "electrode", *["electrolyte"] * len(ion)),
+        positions_A=np.stack([positions + np.array([0.0, 0.0, 0.5 * frame]) for frame in range(3)]),
+        cell_A=np.diag([20.0, 20.0, 20.0]),
+        time_ps=np.arange(3.0),
+        bonds=bonds,
+    )
+    return ViewerData({"bare": case})

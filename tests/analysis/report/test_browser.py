@@ -15,6 +15,7 @@ import pytest
 
 from analysis.report import ViewerData, write_report
 from analysis.results import Results
+from tests.analysis.report.interface_example import build_molecule_viewer, build_observables
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -238,6 +239,25 @@ def test_a_phone_in_the_dark_and_its_print(browser: Browser, report: Path) -> No
     pdf = base64.b64decode(browser.call("Page.printToPDF", printBackground=True)["data"])
     assert pdf.startswith(b"%PDF")
     assert len(pdf) > 100_000
+    assert browser.complaints() == []
+
+
+def test_molecules_are_drawn_with_their_bonds(browser: Browser, tmp_path: Path) -> None:
+    results = Results("any", "completed", observables=build_observables())
+    browser.open(write_report(results, viewer=build_molecule_viewer(), directory=tmp_path))
+    drawn = "[...document.querySelectorAll('.canvas')].map((canvas) => canvas.querySelectorAll('svg .trace').length)"
+    assert len(browser.evaluate(drawn)) == 9
+    assert all(number > 0 for number in browser.evaluate(drawn))
+    browser.evaluate("document.getElementById('viewer-load').click()")
+    browser.wait("document.documentElement.dataset.viewer === 'drawn'")
+    shot = "document.querySelector('.scene canvas').toDataURL()"
+    sticks = browser.evaluate(shot)
+    stepped = browser.evaluate(f"(() => {{ document.getElementById('viewer-back').click(); return {shot}; }})()")
+    balls = browser.evaluate(
+        "(() => { const chooser = document.getElementById('viewer-molecules'); chooser.value = 'balls';"
+        f" chooser.dispatchEvent(new Event('change')); return {shot}; }})()"
+    )
+    assert len({sticks, stepped, balls}) == 3
     assert browser.complaints() == []
 
 

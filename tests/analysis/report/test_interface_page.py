@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 
 from analysis.headline import find_headlines
-from analysis.report import ViewerCase, ViewerData, build_report_html
+from analysis.report import build_report_html
 from analysis.report.formatting import format_entry, format_site, raise_charges
 from analysis.report.overview import build_tables, build_tiles
 from analysis.report.page import describe_strip, name_solid
@@ -19,8 +19,7 @@ from analysis.report.viewer_data import build_viewer_json, find_drawn_bonds
 from analysis.results import Results
 from analysis.tables import find_columns
 from structures.errors import InputError
-from structures.species import build_species
-from tests.analysis.report.interface_example import build_observables, change
+from tests.analysis.report.interface_example import build_molecule_viewer, build_observables, change
 
 
 @pytest.fixture(scope="module")
@@ -133,25 +132,8 @@ def test_trust_of_a_thin_box_and_of_one_run_that_drifts(results: Results) -> Non
     assert items["Contrast"].text.startswith("Not resolved: one replica has no error bar.")
 
 
-def build_viewer() -> ViewerData:
-    ion, lithium = build_species("TFSI-").atoms, np.array([[0.0, 0, 0], [3.4, 0, 0]])
-    positions = np.concatenate([lithium, ion.positions + np.array([0.0, 0.0, 6.0])])
-    elements, molecules = ("Li", "Li", *ion.symbols), np.array([-1, -1, *[1] * len(ion)])
-    bonds = find_drawn_bonds(Atoms(elements, positions=positions), molecules=molecules)
-    case = ViewerCase(
-        label="bare electrode",
-        elements=elements,
-        regions=("electrode", "electrode", *["electrolyte"] * len(ion)),
-        positions_A=np.stack([positions] * 3),
-        cell_A=np.diag([20.0, 20.0, 20.0]),
-        time_ps=np.arange(3.0),
-        bonds=bonds,
-    )
-    return ViewerData({"bare": case})
-
-
 def test_an_anion_has_the_bonds_of_its_formula_and_an_electrode_none() -> None:
-    (item,) = build_viewer_json(build_viewer())
+    (item,) = build_viewer_json(build_molecule_viewer())
     elements = [item["elements"][number] for number in item["element_of"]]
     pairs = ["-".join(sorted(elements[end] for end in bond)) for bond in item["bonds"]]
     assert {pair: pairs.count(pair) for pair in set(pairs)} == {"C-F": 6, "C-S": 2, "N-S": 2, "O-S": 4}
@@ -167,11 +149,11 @@ def test_bonds_are_of_one_molecule() -> None:
 @pytest.mark.parametrize("bonds", [[[0, 17]], [[-1, 0]], [[0, 1, 2]]])
 def test_bonds_of_atoms_that_are_not_there_are_refused(bonds: list[list[int]]) -> None:
     with pytest.raises(InputError, match=r"need \(n_bonds, 2\) of 17 atoms"):
-        replace(build_viewer().cases["bare"], bonds=np.array(bonds))
+        replace(build_molecule_viewer().cases["bare"], bonds=np.array(bonds))
 
 
 def test_pictures_draw_bonds_and_tell_no_tale_of_potassium() -> None:
-    viewer = build_viewer()
+    viewer = build_molecule_viewer()
     svg = draw_strip(viewer)["bare"][0].svg
     bonds = viewer.cases["bare"].bonds
     assert bonds is not None
@@ -182,7 +164,7 @@ def test_pictures_draw_bonds_and_tell_no_tale_of_potassium() -> None:
 
 
 def test_the_page_holds_it_together(results: Results) -> None:
-    page = build_report_html(results, viewer=build_viewer())
+    page = build_report_html(results, viewer=build_molecule_viewer())
     assert "TFSI⁻ O about a surface Li: 0.42 with the layer" in page
     assert "One camera for all pictures." in page
     assert "Potassium" not in page
