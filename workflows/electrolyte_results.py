@@ -222,10 +222,10 @@ def describe_case(part: InterfaceCase, *, ions: Ions) -> str:
     found = part.coordination
     if found is None:
         return f"{ions.label} has no first shell about the surface ({part.label})."
-    number = found.molecules
+    number = found.sites
     error = "" if number.uncertainty is None else f" ± {number.uncertainty:.2f}"
     return (
-        f"{number.value:.2f}{error} {ions.anion} have an atom within {found.cutoff_A:.2f} Å of a surface atom "
+        f"{number.value:.2f}{error} {ions.binding} of {ions.anion} lie within {found.cutoff_A:.2f} Å of a surface atom "
         f"({part.label}); {number.verdict}."
     )
 

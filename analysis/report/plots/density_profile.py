@@ -106,6 +106,10 @@ def _describe(cases: _Cases, *, label: str) -> str:
                 density = format_number(values[highest], digits=3)
                 peaks.append(f"at {height}{NARROW}Å, {density}{NARROW}nm⁻³ ({case['label']})")
     where = f"{site} is densest {join_words(peaks)}." if peaks else f"No {site} was found."
-    bands = [one for _, case in cases for one in case["profiles"] if has_band(one["low_per_nm3"], one["high_per_nm3"])]
-    told = "Bands are 95 % intervals." if bands else "No band: there is one run, too short for one."
-    return f"{where} Heights are above the mean height of the surface's atoms. {told}"
+    own = [(case["label"], one) for _, case in cases for one in case["profiles"] if one["label"] == label]
+    without = [
+        f"{one['verdict']} ({name})" for name, one in own if not has_band(one["low_per_nm3"], one["high_per_nm3"])
+    ]
+    told = " Bands are 95 % intervals." if len(without) < len(own) else ""
+    told += f" No band: {'; '.join(without)}." if without else ""
+    return f"{where} Heights are above the mean height of the surface's atoms.{told}"

@@ -113,6 +113,14 @@ def test_mass_is_that_of_whole_molecules_and_ions(observables: dict[str, Any]) -
     assert sum("fill" in trace for trace in plot.figures[0].data) == 2
 
 
+def test_a_profile_without_a_band_says_why(observables: dict[str, Any]) -> None:
+    assert find_plot(observables, "density-profile").sentence.endswith("Bands are 95 % intervals.")
+    none = [None] * 60
+    profile = observables["cases"]["bare"]["profiles"][1] | {"low_per_nm3": none, "verdict": "one short run"}
+    plot = find_plot(change(observables, "bare", profiles=[profile]), "density-profile")
+    assert plot.sentence.endswith("Bands are 95 % intervals. No band: one short run (bare electrode).")
+
+
 def test_populations_are_shares_with_errors(observables: dict[str, Any]) -> None:
     plot = find_plot(observables, "association")
     assert "bare electrode: 10.0 ± 5.0\u202f% free, 20.0 ± 5.0\u202f% in contact pairs" in plot.sentence
