@@ -19,12 +19,22 @@ from analysis.density_profile import DensityProfile, combine_profiles
 from analysis.equilibration import Equilibration, judge_equilibration
 from analysis.ion_association import IonAssociation, compute_association
 from analysis.ion_contacts import Contacts, compute_contacts
+from analysis.layer_contacts import (
+    LayerBinding,
+    average_layer_contacts,
+    compute_hydrogen_bonds,
+    count_contacts,
+    find_donors,
+)
 from analysis.rdf import RadialDistribution, combine_rdfs
 from analysis.residence import Residence, compute_residence
-from analysis.sites import Axis, Site, Surface, build_axis, build_sites
+from analysis.sites import Axis, Site, Surface, build_axis, build_sites, get_molecules
 from analysis.surface_approach import SurfaceApproach, compute_surface_approach
 from analysis.thermodynamics import Thermodynamics, find_worst_thermodynamics
+from analysis.trajectory import get_elements
 from structures.errors import InputError
+
+IRON_CONTACT_A = 2.6  # beyond any coordinative bond of Fe to O, short of the next neighbours
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class InterfaceCase:
         contacts: of cations with the binding atoms of anions, one for each replica.
         association: of the ions; None without a first shell.
         residence: of anions about cations; None without contacts.
+        binding: of the anion by the layer: hydrogen bonds from its amines, contacts with its iron; empty without one.
         settled: whether energy and approach have settled.
         thermodynamics: of the replica whose conserved energy moved most.
     """
@@ -72,6 +83,7 @@ class InterfaceCase:
     contacts: tuple[Contacts, ...]
     association: IonAssociation | None
     residence: Residence | None
+    binding: tuple[LayerBinding, ...]
     settled: tuple[Equilibration, ...]
     thermodynamics: Thermodynamics
 
@@ -106,6 +118,7 @@ class InterfaceCase:
             "profiles": [one.to_json() for one in self.profiles],
             "approach": [one.to_json() for one in self.ranges],
             **{name: None if part is None else part.to_json() for name, part in parts.items()},
+            "layer_binding": [one.to_json() for one in self.binding],
             "settled": [one.to_json() for one in self.settled],
             "thermodynamics": self.thermodynamics.to_json(),
         }
@@ -124,6 +137,7 @@ def compute_interface_case(
     r_max_A: float,
     bin_A: float,
     height_bin_A: float,
+    layer: str = "",
 ) -> InterfaceCase:
     """Measure one case over its replicas.
 
@@ -139,6 +153,7 @@ def compute_interface_case(
         r_max_A: range of the distributions, in Å.
         bin_A: their bin, in Å.
         height_bin_A: bin of the profiles, in Å.
+        layer: species of the layer; empty without one.
 
     Raises:
         InputError: if no frame is left, or a species or element is not there.
@@ -186,6 +201,7 @@ def compute_interface_case(
         contacts=tuple(contacts),
         association=None if shell_A is None else compute_association(contacts, cutoff_A=shell_A),
         residence=None if shell_A is None else _find_residence(contacts, cutoff_A=shell_A),
+        binding=measure_binding(universes, ions=ions, layer=layer, from_ps=from_ps),
         settled=judge_settled(thermodynamics, approaches=approaches, anion=ions.anion, from_ps=from_ps),
         thermodynamics=find_worst_thermodynamics(thermodynamics),
     )
@@ -223,6 +239,31 @@ def find_frames(universe: Universe, *, from_ps: float) -> slice:
             "production_ps longer."
         )
     return slice(first, None)
+
+
+def measure_binding(
+    universes: Sequence[Universe], *, ions: Ions, layer: str, from_ps: float
+) -> tuple[LayerBinding, ...]:
+    """What holds the anion at a layer: hydrogen bonds from N–H, and contacts with iron."""
+    if not layer:
+        return ()
+    found = []
+    atoms = np.concatenate(get_molecules(universes[0], species=layer))
+    binding = build_sites(universes[0], species=ions.anion, names=[ions.binding], centre=False)[0]
+    if len(donors := find_donors(universes[0], atoms=atoms)):
+        bonds = [
+            compute_hydrogen_bonds(one, donors=donors, acceptors=binding, frames=find_frames(one, from_ps=from_ps))
+            for one in universes
+        ]
+        found.append(average_layer_contacts(bonds))
+    if "Fe" in get_elements(universes[0])[atoms]:
+        iron = build_sites(universes[0], species=layer, names=["Fe"], centre=False)[0]
+        contacts = [
+            compute_contacts(one, centres=iron, binding=binding, frames=find_frames(one, from_ps=from_ps))
+            for one in universes
+        ]
+        found.append(average_layer_contacts([count_contacts(one, cutoff_A=IRON_CONTACT_A) for one in contacts]))
+    return tuple(found)
 
 
 def judge_settled(

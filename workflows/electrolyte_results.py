@@ -30,7 +30,7 @@ from workflows.configuration.sections import FS_PER_PS
 from workflows.electrolyte_literature import find_published
 from workflows.electrolyte_methods import describe_methods, describe_system
 from workflows.electrolyte_run import InterfaceRun, Replica, find_largest_radius_A
-from workflows.electrolyte_topology import list_species
+from workflows.electrolyte_topology import LAYER_SPECIES, list_species
 from workflows.engines.trajectory_files import THERMO, TRAJECTORY
 from workflows.jobs.worker import collect_versions
 from workflows.published import is_published, note_published
@@ -178,6 +178,7 @@ def measure_case(
         r_max_A=min(_RADIUS_A, half_A) if analysis.rdf_max_A is None else analysis.rdf_max_A,
         bin_A=analysis.rdf_bin_A,
         height_bin_A=analysis.profile_bin_A,
+        layer=LAYER_SPECIES if case == "layer" else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from itertools import groupby
 
+import numpy as np
 from ase import Atoms
 
 from structures.electrolyte_species import build_electrolyte_species
@@ -56,10 +57,10 @@ def build_topology(config: ElectrolyteInterfaceConfig, *, atoms: Atoms) -> Topol
     section = config.force_field
     regions = atoms.arrays["region"]
     electrode = Atoms(atoms.symbols[regions == ELECTRODE], positions=atoms.positions[regions == ELECTRODE])
-    parts = [(type_with_uff(electrode, bonded=False), 1)]
+    parts = [(type_with_uff(electrode, charges_e=np.zeros(len(electrode)), bonded=False), 1)]
     if n_layer := int((regions == LAYER).sum()):
         unit = build_species(LAYER_SPECIES).atoms
-        charges_e = compute_qeq_charges(unit) if section.layer_charges == "equilibrated" else None
+        charges_e = compute_qeq_charges(unit) if section.layer_charges == "equilibrated" else np.zeros(len(unit))
         parts.append((type_with_uff(unit, charges_e=charges_e, bonded=False), n_layer // len(unit)))
     species = list_species(config)
     of_electrolyte = atoms.arrays["species"][regions == ELECTROLYTE]

@@ -104,6 +104,9 @@ def test_both_cases_and_the_contrast_are_answered(place: Place) -> None:
     contrast = results["observables"]["contrast"]
     assert contrast["label"] == "TFSI- O"
     assert not contrast["resolved"]
+    binding = {case: part["layer_binding"] for case, part in results["observables"]["cases"].items()}
+    assert binding["bare"] == []
+    assert [one["label"] for one in binding["layer"]] == ["N-H...O of TFSI-", "NH2-MIL-node Fe, TFSI- O"]
     assert results["observables"]["answer"] == contrast["sentence"]
     assert contrast["sentence"] in (place.path / "output.txt").read_text()
     assert (place.path / "first" / "report.html").stat().st_size > 100_000
