@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from structures.errors import InputError
 from workflows.calculators.lammps_potential import BlobPath, LammpsPotential
@@ -16,12 +17,19 @@ OVERRIDES = {
     "cutoff_A": "of Lennard-Jones and of the direct part of the Coulomb sum, in Å",
     "force_error": "of the Coulomb forces, relative to that of two unit charges 1 Å apart",
     "slab": "factor of empty space along z with which Coulomb forces of images along z are taken out; 0: periodic",
+    "tail": "whether energy and pressure count Lennard-Jones beyond the cut-off, which only a uniform liquid allows",
 }
 TOPOLOGY = "topology"
 
 
 def build_force_field_spec(
-    topology: Topology, *, add_blob: Callable[[Path], str], cutoff_A: float, force_error: float, slab: float = 0.0
+    topology: Topology,
+    *,
+    add_blob: Callable[[Path], str],
+    cutoff_A: float,
+    force_error: float,
+    slab: float = 0.0,
+    tail: bool = False,
 ) -> CalculatorSpec:
     """The spec of a calculator for the atoms of a topology, which goes to the store as a file.
 
@@ -31,12 +39,15 @@ def build_force_field_spec(
         cutoff_A: of Lennard-Jones and of the direct part of the Coulomb sum, in Å.
         force_error: of the Coulomb forces, relative to that of two unit charges 1 Å apart.
         slab: see `OVERRIDES`.
+        tail: see `OVERRIDES`; the density of a bulk liquid at a pressure needs it.
     """
     with tempfile.TemporaryDirectory(prefix="alkaliflow-") as scratch:
         path = Path(scratch) / "topology.json"
         path.write_text(write_canonical_json(write_topology(topology)), encoding="utf-8")
         digest = add_blob(path)
-    overrides = {"cutoff_A": cutoff_A, "force_error": force_error} | ({"slab": slab} if slab else {})
+    overrides: dict[str, Any] = {"cutoff_A": cutoff_A, "force_error": force_error}
+    # What is off is not named, so that it does not enter a key.
+    overrides |= ({"slab": slab} if slab else {}) | ({"tail": True} if tail else {})
     return CalculatorSpec("force-field", overrides=overrides, models={TOPOLOGY: digest})
 
 
@@ -64,6 +75,7 @@ def build_force_field_potential(spec: CalculatorSpec, *, blob_path: BlobPath) ->
         cutoff_A=float(spec.overrides["cutoff_A"]),
         kspace_accuracy=float(spec.overrides["force_error"]),
         slab=slab or None,
+        tail=bool(spec.overrides.get("tail", False)),
     )
     return LammpsPotential(
         type_elements=tuple(of.element for of in topology.atom_types),
