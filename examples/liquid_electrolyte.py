@@ -13,7 +13,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ase import Atoms, units
+from ase import Atoms
 from MDAnalysis import Universe
 
 from analysis.ion_association import compute_association
@@ -23,7 +23,7 @@ from analysis.replica_series import average_stretches
 from analysis.sites import build_sites
 from analysis.trajectory import iterate_frames, read_trajectory
 from analysis.uncertainty import compute_series_mean, judge_steadiness
-from structures.composition import compute_mass_u, find_volume_A3
+from structures.composition import compute_density_g_per_cm3, find_volume_A3
 from structures.electrolyte import pack_electrolyte
 from structures.files import read_structure
 from structures.species import Species, build_from_smiles, build_species
@@ -36,7 +36,6 @@ from workflows.jobs.local import LocalExecutor
 from workflows.jobs.store import Finished, Store
 
 CUTOFF_A = 3.0  # of Li–O where the distribution has no first minimum
-G_PER_CM3 = 1e27 * units._amu  # noqa: SLF001 of u/Å³; ase's table of constants has no other name for it
 Molecules = list[tuple[Species, int]]
 
 
@@ -92,14 +91,17 @@ def plan_dynamics(asked: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
 
 def measure_density(universe: Universe, *, molecules: Molecules) -> dict[str, Any]:
     """Mass density with the error of correlated frames, and whether it drifts."""
-    mass_u = compute_mass_u(molecules)
-    densities = [mass_u / float(frame.volume) * G_PER_CM3 for frame in iterate_frames(universe)]
+    densities = [
+        compute_density_g_per_cm3(molecules, volume_A3=float(frame.volume)) for frame in iterate_frames(universe)
+    ]
     steady = judge_steadiness(average_stretches(densities))
     return compute_series_mean(densities, unit="g/cm³").to_json() | {"steadiness": steady.verdict}
 
 
 def measure_lithium(universe: Universe) -> dict[str, Any]:
-    """Oxygen around lithium: all of it, that of the anions, and what the ions make together."""
+    """Oxygen around lithium: all of it, that of the anions, and what the ions make together; nothing without LiTFSI."""
+    if not {"Li+", "TFSI-"} <= set(universe.residues.resnames):
+        return {}
     reach_A = min(float(frame.dimensions[:3].min()) for frame in iterate_frames(universe)) / 2
     (rdf,) = compute_rdfs(universe, pairs=[("Li", "O")], r_max_A=math.floor(10 * reach_A) / 10 - 0.1)
     if rdf.cutoff_A is None:
