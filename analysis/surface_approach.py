@@ -6,7 +6,7 @@ n(r) counts pairs of a surface atom and a site in the accessible slab (from the 
 lower face or to `accessible_A`), ρ is the mean density of the site in that slab, and V(r) the mean volume of a bin's
 shell about a surface atom that lies in the slab, exact for plane faces. An ideal gas that fills the slab so has g = 1
 at every distance; a layer that fills part of it does not lower V. The running coordination number counts every site
-around a surface atom, wherever it lies.
+around a surface atom on the side of its face: of one face, none that is near through the electrode.
 """
 
 from collections.abc import Mapping, Sequence
@@ -167,12 +167,17 @@ class SurfaceTally:
         inside = (heights >= 0) & (heights <= thickness)
         self._count_heights(heights, block=block, thickness_A=thickness if height is None else height, cell_A=cell_A)
         box = cell_A if self.surface.is_periodic else open_along_z(cell_A, z_A=(points, faces), reach_A=self.r_max_A)
-        upward = self._count_pairs(faces, points=points, box_A=box, inside=inside, number=number)
+        # With one face, what lies near it through the electrode is at another surface.
+        below_A = gap / 2 if gap is not None and not self.surface.lower.size else np.inf
+        upward = self._count_pairs(faces, points=points, box_A=box, inside=inside, number=number, below_A=below_A)
         volume = abs(np.linalg.det(cell_A)) / cell_A[2, 2] * thickness
         n_inside = np.bincount(self.site_of[inside], minlength=len(self.sites))
         n_molecules = [self.rows[name].stop - self.rows[name].start for name in self.rows]
         self.shells[block].add(
-            face_heights, thickness_A=thickness, density_per_A3=np.append(n_inside, n_molecules) / volume, gap_A=gap
+            face_heights,
+            thickness_A=thickness,
+            density_per_A3=np.append(n_inside, n_molecules) / volume,
+            gap_A=gap if below_A == np.inf else None,
         )
         for axis, cosines in zip(self.axes, self.cosines, strict=True):
             cosines[number] = axis.compute_cosines(positions_A, cell_A=cell_A) * upward[self.rows[axis.species]]
@@ -192,15 +197,21 @@ class SurfaceTally:
 
     def _count_pairs(
         self, faces_A: NDArray[np.float64], *, points: NDArray[np.float64], box_A: NDArray[np.float64],
-        inside: NDArray[np.bool_], number: int,
+        inside: NDArray[np.bool_], number: int, below_A: float,
     ) -> NDArray[np.int64]:  # fmt: skip
         """Add the pairs of surface atoms with sites and with the nearest atom of each molecule.
+
+        Sites farther below an atom of the surface than `below_A` do not count.
 
         Returns:
             1 for each molecule that is nearest to the upper face, −1 to the lower one.
         """
         block, n_sites, n_species = number * self.n_blocks // self.n_frames, len(self.sites), len(self.rows)
         centres, others, distances = find_pairs(faces_A, neighbours_A=points, cell_A=box_A, cutoff_A=self.r_max_A)
+        if below_A < np.inf:
+            rises = points[others, 2] - faces_A[centres, 2]
+            above = rises - np.round(rises / box_A[2, 2]) * box_A[2, 2] > -below_A
+            centres, others, distances = centres[above], others[above], distances[above]
         counts = self._histogram(distances, rows=self.site_of[others], n_rows=n_sites)
         self.all_pairs[block, :n_sites] += counts
         within = inside[others]

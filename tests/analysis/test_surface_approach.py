@@ -212,6 +212,28 @@ def test_a_cell_open_along_z_knows_no_images_through_its_faces() -> None:
         assert np.isinf(found.nearest_A["Li+"][number][~known]).all()
 
 
+def test_one_face_of_a_periodic_electrode_counts_nothing_through_it() -> None:
+    frames = draw_frames(n_frames=40, seed=10, **FEW)
+    universe = build_system(frames, **FEW)
+    electrode = frames[0][:50]
+    gap_A = float(np.ptp(electrode[:, 2]))
+    surface = find_surface(universe, electrode=np.arange(50), both=False, accessible_A=CELL_A[2, 2] - gap_A)
+    found = compute_surface_approach(
+        universe, surface=surface, sites=build_sites(universe, species="Li+"), r_max_A=10.0, bin_A=0.1
+    )
+    counts = np.zeros(100)
+    inverse = np.linalg.inv(CELL_A)
+    for frame in frames:
+        apart = frame[None, -N_CATIONS:] - frame[25:50, None]
+        apart -= np.round(apart @ inverse) @ CELL_A
+        lengths = np.linalg.norm(apart, axis=2)[apart[:, :, 2] > -gap_A / 2]
+        counts += np.histogram(lengths, bins=100, range=(0, 10))[0]
+    rdf = found.rdfs["Li+ Li"]
+    np.testing.assert_allclose(rdf.coordination, np.cumsum(counts) / (25 * len(frames)), atol=0.03)
+    far = rdf.r_A > 5
+    assert rdf.g[far].mean() == pytest.approx(1.0, abs=0.1)  # ions are drawn anywhere in the slab
+
+
 # Ranges
 
 
