@@ -32,6 +32,7 @@ from analysis.sites import Axis, Site, Surface, build_axis, build_sites, get_mol
 from analysis.surface_approach import SurfaceApproach, compute_surface_approach
 from analysis.thermodynamics import Thermodynamics, find_worst_thermodynamics
 from analysis.trajectory import get_elements
+from analysis.uncertainty import Quantity, compute_replica_mean
 from structures.errors import InputError
 
 IRON_CONTACT_A = 2.6  # beyond any coordinative bond of Fe to O, short of the next neighbours
@@ -72,6 +73,7 @@ class InterfaceCase:
         residence: of anions about cations; None without contacts.
         binding: of the anion by the layer: hydrogen bonds from its amines, contacts with its iron; empty without one.
         settled: whether energy and approach have settled.
+        normal_pressure_GPa: mean of the pressure along z, over the replicas; what holds rigid parts is not in it.
         thermodynamics: of the replica whose conserved energy moved most.
     """
 
@@ -85,6 +87,7 @@ class InterfaceCase:
     residence: Residence | None
     binding: tuple[LayerBinding, ...]
     settled: tuple[Equilibration, ...]
+    normal_pressure_GPa: Quantity
     thermodynamics: Thermodynamics
 
     @property
@@ -120,6 +123,7 @@ class InterfaceCase:
             **{name: None if part is None else part.to_json() for name, part in parts.items()},
             "layer_binding": [one.to_json() for one in self.binding],
             "settled": [one.to_json() for one in self.settled],
+            "normal_pressure_GPa": self.normal_pressure_GPa.to_json(),
             "thermodynamics": self.thermodynamics.to_json(),
         }
 
@@ -201,8 +205,11 @@ def compute_interface_case(
         contacts=tuple(contacts),
         association=None if shell_A is None else compute_association(contacts, cutoff_A=shell_A),
         residence=None if shell_A is None else _find_residence(contacts, cutoff_A=shell_A),
-        binding=measure_binding(universes, ions=ions, layer=layer, from_ps=from_ps),
+        binding=measure_binding(universes, ions=ions, layer=layer, from_ps=from_ps, r_max_A=min(8.0, r_max_A)),
         settled=judge_settled(thermodynamics, approaches=approaches, anion=ions.anion, from_ps=from_ps),
+        normal_pressure_GPa=compute_replica_mean(
+            [float(one.columns["pressure_zz_GPa"][one.time_ps > from_ps].mean()) for one in thermodynamics], unit="GPa"
+        ),
         thermodynamics=find_worst_thermodynamics(thermodynamics),
     )
 
@@ -242,7 +249,7 @@ def find_frames(universe: Universe, *, from_ps: float) -> slice:
 
 
 def measure_binding(
-    universes: Sequence[Universe], *, ions: Ions, layer: str, from_ps: float
+    universes: Sequence[Universe], *, ions: Ions, layer: str, from_ps: float, r_max_A: float
 ) -> tuple[LayerBinding, ...]:
     """What holds the anion at a layer: hydrogen bonds from N–H, and contacts with iron."""
     if not layer:
@@ -259,7 +266,9 @@ def measure_binding(
     if "Fe" in get_elements(universes[0])[atoms]:
         iron = build_sites(universes[0], species=layer, names=["Fe"], centre=False)[0]
         contacts = [
-            compute_contacts(one, centres=iron, binding=binding, frames=find_frames(one, from_ps=from_ps))
+            compute_contacts(
+                one, centres=iron, binding=binding, r_max_A=r_max_A, frames=find_frames(one, from_ps=from_ps)
+            )
             for one in universes
         ]
         found.append(average_layer_contacts([count_contacts(one, cutoff_A=IRON_CONTACT_A) for one in contacts]))

@@ -16,7 +16,7 @@ from workflows.electrolyte_topology import LAYER_SPECIES, list_species
 
 
 def build_bare_electrode(config: ElectrolyteInterfaceConfig) -> Electrode:
-    """The metal slab; its lattice is kept, so that its size is near the one asked for."""
+    """The metal slab, strained to exactly the size asked for."""
     section = config.structure.electrode
     return build_electrode(
         section.element,

@@ -15,9 +15,10 @@ ZHEN_2025: dict[str, Any] = {
 
 
 def find_published(config: ElectrolyteInterfaceConfig) -> dict[str, Any] | None:
-    """Published values for TFSI⁻ at lithium with and without a layer; None for another electrode or anion.
+    """Published values for TFSI⁻ at lithium with and without a layer; None for another electrode or electrolyte.
 
     Source: Zhen et al. 2025, 10.1039/d5ee01219h.
     """
-    is_same = config.structure.electrode.element == "Li" and "TFSI-" in config.structure.electrolyte.counts
+    counts = set(config.structure.electrolyte.counts)
+    is_same = config.structure.electrode.element == "Li" and counts == {"Li+", "TFSI-"}
     return ZHEN_2025 if is_same else None

@@ -9,13 +9,24 @@ from ase import Atoms
 
 from analysis.interface_case import InterfaceCase
 from structures.labels import ELECTRODE, LAYER
-from workflows.configuration.electrolyte_interface import SLAB_FACTOR, ElectrolyteInterfaceConfig
+from workflows.configuration.electrolyte_interface import (
+    SLAB_FACTOR,
+    ElectrolyteDynamicsSection,
+    ElectrolyteInterfaceConfig,
+)
+from workflows.configuration.sections import FS_PER_PS
+from workflows.electrolyte_cells import build_bare_electrode
 from workflows.electrolyte_topology import LAYER_SPECIES, build_topology
 
 
 def describe_system(config: ElectrolyteInterfaceConfig, *, cells: Mapping[str, Atoms]) -> dict[str, Any]:
     """What was simulated, for the results and the report."""
-    system: dict[str, Any] = {"n_atoms": max(len(atoms) for atoms in cells.values())}
+    electrode = build_bare_electrode(config)
+    system: dict[str, Any] = {
+        "electrode": f"{electrode.source}; {electrode.repeats[0]} x {electrode.repeats[1]} cells",
+        "electrode_strain": list(electrode.strain),
+        "n_atoms": max(len(atoms) for atoms in cells.values()),
+    }
     for case, atoms in cells.items():
         regions, topology = atoms.arrays["region"], build_topology(config, atoms=atoms)
         system[case] = {
@@ -66,6 +77,11 @@ def list_limits(config: ElectrolyteInterfaceConfig, *, cells: Mapping[str, Atoms
     return limits + ([f"{' and '.join(fixed)} do not move"] if fixed else [])
 
 
+def show_ps(dynamics: ElectrolyteDynamicsSection, steps: int) -> str:
+    """A stage as it runs, in whole segments."""
+    return f"{steps * dynamics.timestep_fs / FS_PER_PS:g} ps"
+
+
 def describe_methods(
     config: ElectrolyteInterfaceConfig, *, cells: Mapping[str, Atoms], cases: Mapping[str, InterfaceCase]
 ) -> tuple[str, ...]:
@@ -83,10 +99,10 @@ def describe_methods(
         else ""
     )
     anneal = (
-        f"annealed for {dynamics.anneal_ps:g} ps at {dynamics.anneal_temperature_K:g} K, cooled within "
-        f"{dynamics.heat_ps:g} ps"
+        f"annealed for {show_ps(dynamics, dynamics.anneal_steps)} at {dynamics.anneal_temperature_K:g} K, cooled "
+        f"within {show_ps(dynamics, dynamics.heat_steps)}"
         if dynamics.anneal_steps
-        else f"heated within {dynamics.heat_ps:g} ps"
+        else f"heated within {show_ps(dynamics, dynamics.heat_steps)}"
     )
     end = (
         "up to the other face of the electrode in a periodic cell"
@@ -109,10 +125,11 @@ def describe_methods(
         f"1 Å apart){slab}."
     )
     count = "1 replica" if config.replicas == 1 else f"{config.replicas} replicas"
+    held, production = (show_ps(dynamics, one) for one in (dynamics.equilibrate_steps, dynamics.production_steps))
     followed = (
-        f"Each replica was packed anew, relaxed, {anneal}, equilibrated for {dynamics.equilibrate_ps:g} ps and "
-        f"followed for {dynamics.production_ps:g} ps at {dynamics.temperature_K:g} K ({dynamics.ensemble.upper()}, "
-        f"{dynamics.thermostat}, time step {dynamics.timestep_fs:g} fs); {count} of each case."
+        f"Each replica was packed anew, relaxed, {anneal}, equilibrated for {held} and followed for {production} at "
+        f"{dynamics.temperature_K:g} K ({dynamics.ensemble.upper()}, {dynamics.thermostat}, time step "
+        f"{dynamics.timestep_fs:g} fs); {count} of each case."
     )
     defined = [
         f"{part.label.capitalize()}: {part.coordination.definition}." for part in cases.values() if part.coordination

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from analysis.uncertainty import MIN_REPLICAS
 from structures.checks import compute_periodic_heights
 from structures.errors import InputError
 from workflows.calculators.force_field import build_force_field_spec
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.electrolyte_interface import Case, ElectrolyteInterfaceConfig
 from workflows.electrolyte_cells import build_cell
-from workflows.electrolyte_run import count_mobile, find_largest_radius_A
-from workflows.electrolyte_topology import build_topology, list_species
+from workflows.electrolyte_run import count_mobile, find_largest_radius_A, find_radius_A
+from workflows.electrolyte_topology import build_topology, find_ions
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.key import compute_chain_key
 from workflows.jobs.local import count_usable_cores
@@ -25,7 +26,8 @@ from workflows.jobs.store import Store
 from workflows.plan import Piece, Plan
 from workflows.preflight import check_calculator_starts, check_resources, check_temperatures
 
-# Atom-steps a second on one core at a cut-off of 12.5 Å with Coulomb forces to 1e-4, docs/performance.md.
+# Atom-steps a second on one core at a cut-off of 12.5 Å with Coulomb forces to 1e-4, for the estimate of
+# a plan: guessed from runs of 500 atoms at 8 Å.
 SPEED = 5.0e4
 _REFERENCE_CUTOFF_A = 12.5
 _BYTES_PER_ATOM_AND_FRAME, _BYTES_PER_ATOM_AND_SEGMENT = 12, 400
@@ -39,6 +41,7 @@ def plan(config: ElectrolyteInterfaceConfig, *, cores: int | None = None) -> Pla
         InputError: if something in the configuration cannot be done.
     """
     dynamics, resources, section = config.dynamics, config.resources, config.force_field
+    find_ions(config)
     cells = {case: build_cell(config, case=case, seed=config.seed).atoms for case in config.structure.cases}
     for case, atoms in cells.items():
         check_cell(config, atoms=atoms, case=case)
@@ -106,6 +109,12 @@ def check_cell(config: ElectrolyteInterfaceConfig, *, atoms: Atoms, case: Case) 
             f"analysis.rdf_max_A is {asked_A:g}, needs at most {limit_A:g} Å in the cell of case {case}: beyond that "
             "atoms meet their own images. Set it, or null for what fits."
         )
+    radius_A, cutoff_A = find_radius_A(config, cell=atoms), config.analysis.coordination_cutoff_A
+    if not config.analysis.rdf_bin_A < cutoff_A <= radius_A:
+        raise InputError(
+            f"analysis.coordination_cutoff_A is {cutoff_A:g}, needs more than a bin and at "
+            f"most {radius_A:g} Å, the range of the distributions in the cell of case {case}. Set it, e.g. 4."
+        )
 
 
 def describe_system(config: ElectrolyteInterfaceConfig, *, cells: dict[Case, Atoms]) -> str:
@@ -142,11 +151,10 @@ def list_pieces(
 def list_warnings(config: ElectrolyteInterfaceConfig) -> Iterator[str]:
     """What to know before a run starts."""
     dynamics = config.dynamics
-    names = list_species(config)
-    if all(one.charge for one in names.values()) and dynamics.temperature_K < _MELTING_POINT_K:
+    if set(config.structure.electrolyte.counts) == {"Li+", "TFSI-"} and dynamics.temperature_K < _MELTING_POINT_K:
         yield (
             f"Neat LiTFSI melts near {_MELTING_POINT_K:g} K: at {dynamics.temperature_K:g} K it is glassy, and what "
             "comes out depends on how it was prepared."
         )
-    if config.replicas < 3:  # noqa: PLR2004  two points tell no spread
-        yield f"replicas is {config.replicas}: fewer than 3 tell no spread between packings."
+    if config.replicas < MIN_REPLICAS:
+        yield f"replicas is {config.replicas}: fewer than {MIN_REPLICAS} resolve no difference between the cases."

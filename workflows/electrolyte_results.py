@@ -21,23 +21,20 @@ from analysis.tables import write_tables
 from analysis.thermodynamics import read_thermodynamics
 from analysis.trajectory import read_trajectory, spread_frames, write_trajectory
 from analysis.uncertainty import MIN_REPLICAS
-from structures.errors import InputError
 from structures.labels import ELECTRODE
-from structures.species import Species
 from workflows import catalogue
 from workflows.configuration.electrolyte_interface import ElectrolyteInterfaceConfig
 from workflows.configuration.sections import FS_PER_PS
 from workflows.electrolyte_literature import find_published
 from workflows.electrolyte_methods import describe_methods, describe_system
-from workflows.electrolyte_run import InterfaceRun, Replica, find_largest_radius_A
-from workflows.electrolyte_topology import LAYER_SPECIES, list_species
+from workflows.electrolyte_run import InterfaceRun, Replica, find_radius_A
+from workflows.electrolyte_topology import LAYER_SPECIES, find_ions
 from workflows.engines.trajectory_files import THERMO, TRAJECTORY
 from workflows.jobs.worker import collect_versions
 from workflows.published import is_published, note_published
 from workflows.references import collect_interface_references
 
 LABELS = {"bare": "bare electrode", "layer": "with the layer"}
-_RADIUS_A = 12.0
 
 
 def publish_once(run: InterfaceRun, *, replicas: Sequence[Replica], dynamics: Mapping[str, str]) -> tuple[str, Path]:
@@ -72,7 +69,7 @@ def publish_results(run: InterfaceRun, *, replicas: Sequence[Replica], dynamics:
         case: [open_universe(run, replica=one, key=dynamics[one.name]) for one in ones]
         for case, ones in of_case.items()
     }
-    ions = find_ions(list_species(run.config))
+    ions = find_ions(run.config)
     cases = {
         case: measure_case(
             run, case=case, replicas=of_case[case], universes=universes[case], dynamics=dynamics, ions=ions
@@ -114,24 +111,6 @@ def open_universe(run: InterfaceRun, *, replica: Replica, key: str) -> Universe:
     return read_trajectory([part / TRAJECTORY for part in segments], topology=replica.read_cell())
 
 
-def find_ions(species: Mapping[str, Species]) -> Ions:
-    """The first anion, the element of it that binds cations, and the first cation.
-
-    Raises:
-        InputError: if there is no anion or no cation.
-    """
-    anions = [name for name, one in species.items() if one.charge < 0]
-    cations = [name for name, one in species.items() if one.charge > 0]
-    if not anions or not cations:
-        raise InputError(
-            f"structure.electrolyte.counts names {', '.join(species)}, needs an anion and a cation. Add them, e.g. "
-            "{Li+: 20, TFSI-: 20}."
-        )
-    elements = species[anions[0]].atoms.symbols
-    binding = next(element for element in ("O", "N", "F", str(elements[0])) if element in elements)
-    return Ions(anion=anions[0], binding=binding, cation=cations[0])
-
-
 def find_electrode_surface(universe: Universe, *, cell: Atoms) -> Surface:
     """The upper atoms of the electrode; above them molecules may go up to its image, or to the highest as packed."""
     electrode = np.flatnonzero(cell.arrays["region"] == ELECTRODE)
@@ -161,7 +140,6 @@ def measure_case(
     config = run.config
     steps, analysis = config.dynamics, config.analysis
     cell = replicas[0].read_cell()
-    half_A = find_largest_radius_A(cell)
     settings = steps.production_settings()
     return compute_interface_case(
         universes,
@@ -175,7 +153,7 @@ def measure_case(
         ],
         from_ps=(settings["heat_steps"] + settings["equilibrate_steps"]) * steps.timestep_fs / FS_PER_PS,
         cutoff_A=analysis.coordination_cutoff_A,
-        r_max_A=min(_RADIUS_A, half_A) if analysis.rdf_max_A is None else analysis.rdf_max_A,
+        r_max_A=find_radius_A(config, cell=cell),
         bin_A=analysis.rdf_bin_A,
         height_bin_A=analysis.profile_bin_A,
         layer=LAYER_SPECIES if case == "layer" else "",

@@ -18,6 +18,7 @@ from workflows.flow_run import FlowRun, read_structure_of
 from workflows.jobs.calculation import Calculation
 
 CELLS_FOLDER = "cells"
+_RADIUS_A = 12.0
 # In extended XYZ, where `species` is the column of elements.
 SPECIES_COLUMN = "of_species"
 
@@ -120,7 +121,13 @@ def count_mobile(atoms: Atoms, *, fixed: list[str]) -> int:
     return int((~np.isin(atoms.arrays["region"], fixed)).sum())
 
 
+def find_radius_A(config: ElectrolyteInterfaceConfig, *, cell: Atoms) -> float:
+    """The range of the distribution functions: as asked, or what fits, 12 Å at most."""
+    asked_A = config.analysis.rdf_max_A
+    return min(_RADIUS_A, find_largest_radius_A(cell)) if asked_A is None else asked_A
+
+
 def find_largest_radius_A(cell: Atoms) -> float:
     """The range of a distribution function that no atom meets its own image in, in whole tenths of an Å."""
     heights_A = compute_periodic_heights(cell.cell.array)[np.asarray(cell.pbc)]
-    return float(np.ceil(5 * heights_A.min()) - 1) / 10
+    return float(np.floor(5 * heights_A.min() - 0.5)) / 10

@@ -5,6 +5,7 @@ from itertools import groupby
 import numpy as np
 from ase import Atoms
 
+from analysis.interface_case import Ions
 from structures.electrolyte_species import build_electrolyte_species
 from structures.errors import InputError
 from structures.labels import ELECTRODE, ELECTROLYTE, LAYER
@@ -76,3 +77,26 @@ def build_topology(config: ElectrolyteInterfaceConfig, *, atoms: Atoms) -> Topol
             "the ions' charges cancel."
         )
     return topology
+
+
+def find_ions(config: ElectrolyteInterfaceConfig) -> Ions:
+    """The anion that is followed, the element of it that binds cations, and the cation of which there are most.
+
+    Raises:
+        InputError: if there is no anion or no cation, or the one asked for is none of the electrolyte.
+    """
+    counts, species, asked = config.structure.electrolyte.counts, list_species(config), config.analysis.anion
+    by_count = sorted(species, key=lambda name: -counts[name])
+    anions = [name for name in by_count if species[name].charge < 0]
+    cations = [name for name in by_count if species[name].charge > 0]
+    if not anions or not cations:
+        raise InputError(
+            f"structure.electrolyte.counts names {', '.join(species)}, needs an anion and a cation. Add them, e.g. "
+            "{Li+: 20, TFSI-: 20}."
+        )
+    if asked is not None and asked not in anions:
+        raise InputError(f"analysis.anion is {asked}, needs one of {', '.join(anions)}. Set it, or null.")
+    anion = anions[0] if asked is None else asked
+    elements = species[anion].atoms.symbols
+    binding = next(element for element in ("O", "N", "F", str(elements[0])) if element in elements)
+    return Ions(anion=anion, binding=binding, cation=cations[0])

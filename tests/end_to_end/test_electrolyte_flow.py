@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.geometry import get_distances
 
 from analysis.trajectory import read_trajectory
-from structures.labels import ELECTRODE, LAYER
+from structures.labels import ELECTRODE, ELECTROLYTE, LAYER
 from workflows.calculators.force_field import read_topology_of
 from workflows.configuration.electrolyte_interface import PRESETS, ElectrolyteInterfaceConfig
 from workflows.electrolyte_interface import open_run
@@ -145,8 +145,9 @@ def test_rigid_regions_stay_and_numbers_follow_from_the_trajectory(place: Place,
         assert np.allclose(positions[rigid], cell.positions[rigid], rtol=0, atol=1e-4)
         if timestep.time > 0.2 + 1e-6:  # cooling and equilibration
             box = Atoms(cell=cell.cell, pbc=True)
-            _, distances = get_distances(positions[top], positions[oxygens], cell=box.cell, pbc=box.pbc)
-            counts.append((distances < reported["cutoff_A"]).sum() / len(top))
+            apart, distances = get_distances(positions[top], positions[oxygens], cell=box.cell, pbc=box.pbc)
+            above = apart[:, :, 2] > -np.ptp(cell.positions[cell.arrays["region"] == ELECTRODE, 2]) / 2
+            counts.append(((distances < reported["cutoff_A"]) & above).sum() / len(top))
     assert len(counts) == 20
     assert reported["sites"]["value"] == pytest.approx(np.mean(counts), rel=1e-5)
 
@@ -161,11 +162,15 @@ def test_openmm_gives_the_energies_of_the_cell_that_lammps_ran(place: Place, cas
     topology = read_topology_of(spec, blob_path=run.store.blob_path)
     first = compute_energy_terms_lammps(topology, atoms=relaxed, directory=tmp_path, cutoff_A=8.0, kspace_accuracy=1e-7)
     second = compute_energy_terms_openmm(topology, atoms=relaxed, cutoff_A=8.0, ewald_tolerance=1e-7)
-    largest = {term: max(abs(second.energies_eV[term]), 1e-3) for term in TERMS}
-    for term in TERMS:
-        assert abs(first.energies_eV[term] - second.energies_eV[term]) < 1e-4 * largest[term], term
-    difference = first.forces_eV_per_A - second.forces_eV_per_A
-    assert np.sqrt((difference**2).mean() / (second.forces_eV_per_A**2).mean()) < 1e-4
+    terms = set(TERMS) - (
+        {"van_der_Waals"} if case == "layer" else set()
+    )  # the rigid node's own, which no run computes
+    for term in terms:
+        assert first.energies_eV[term] == pytest.approx(second.energies_eV[term], rel=1e-4, abs=1e-7), term
+    mobile = relaxed.arrays["region"] == ELECTROLYTE
+    ours, theirs = first.forces_eV_per_A[mobile], second.forces_eV_per_A[mobile]
+    assert np.sqrt(((ours - theirs) ** 2).mean() / (theirs**2).mean()) < 3e-4
+    assert np.sqrt((theirs**2).mean()) < 5.0
 
 
 def test_one_case_with_a_free_surface_and_a_solvent(place: Place) -> None:

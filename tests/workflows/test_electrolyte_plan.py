@@ -6,11 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from structures.errors import InputError
-from workflows.configuration.electrolyte_interface import PRESETS, ElectrolyteInterfaceConfig
+from workflows.configuration.electrolyte_interface import PRESETS, AnalysisSection, ElectrolyteInterfaceConfig
 from workflows.electrolyte_cells import build_cell
 from workflows.electrolyte_plan import plan
-from workflows.electrolyte_results import find_ions
-from workflows.electrolyte_topology import build_topology, list_species
+from workflows.electrolyte_topology import build_topology, find_ions
 
 
 def configure(**sections: dict[str, Any]) -> ElectrolyteInterfaceConfig:
@@ -31,16 +30,21 @@ def with_counts(counts: dict[str, int], **more: Any) -> ElectrolyteInterfaceConf
     ("config", "message"),
     [
         (with_counts({"Li+": 20, "TFSI-": 19}), r"\+1"),
-        (with_counts({"Li+": 20, "TFSI": 20}), "charge"),
-        (with_counts({"Li+": 8, "TFSI-": 8}, density_g_per_cm3=1.6), r"force_field\.cutoff_A is 8, needs at most [45]"),
+        (with_counts({"Li+": 20, "TFSI": 20}), "needs an anion and a cation"),
+        (with_counts({"Li+": 8, "TFSI-": 8}, density_g_per_cm3=1.6), r"force_field\.cutoff_A is 8, needs at most 6\.3"),
         (with_counts({"Li+": 20, "TFSI-": 20, "XYZ": 1}), "There is no ion or solvent 'XYZ'"),
         (
             with_counts({"Li+": 20, "TFSI-": 20}, species={"DME": {"smiles": "COCCOC"}}),
             "defines DME, which counts does not name",
         ),
         (with_counts({"Li+": 20, "TFSI-": 20, "EC": 1}), "EC"),
-        (configure(force_field={"cutoff_A": 12.5}), r"force_field\.cutoff_A is 12\.5, needs at most 8"),
-        (configure(analysis={"rdf_max_A": 12.0}), r"analysis\.rdf_max_A is 12, needs at most 8"),
+        (configure(force_field={"cutoff_A": 12.5}), r"force_field\.cutoff_A is 12\.5, needs at most 10\.3"),
+        (
+            configure(analysis={"coordination_cutoff_A": 20.0}),
+            r"analysis\.coordination_cutoff_A is 20, needs more than",
+        ),
+        (configure(analysis={"rdf_max_A": 2.0}), r"analysis\.coordination_cutoff_A is 4, .* at most 2 Å"),
+        (configure(analysis={"rdf_max_A": 12.0}), r"analysis\.rdf_max_A is 12, needs at most 10\.3"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_value_limit_and_fix(
@@ -53,7 +57,12 @@ def test_what_cannot_be_done_is_refused_with_value_limit_and_fix(
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"dynamics": {"ensemble": "npt", "fixed_regions": []}}, "the electrode does not move"),
+        ({"dynamics": {"ensemble": "npt"}}, "'nvt' or 'nve'"),
+        ({"dynamics": {"fixed_regions": ["electrode"]}}, "at least 2"),
+        ({"dynamics": {"fixed_regions": ["electrode", "layr"]}}, "'electrode' or 'layer'"),
+        ({"dynamics": {"anneal_temperature_K": 200.0}}, r"needs temperature_K at least \(298\)"),
+        ({"dynamics": {"anneal_temperature_K": 5000.0}}, r"below limits\.temperature_K \(3000 K\)"),
+        ({"structure": {"electrolyte": {"counts": {"my ether": 4}}}}, "should match pattern"),
         ({"structure": {"cases": ["bare", "bare"]}}, "needs each once"),
         ({"structure": {"electrolyte": {"species": {"X": {}}}}}, "needs smiles or file"),
     ],
@@ -85,9 +94,12 @@ def test_charges_are_scaled_for_ions_only_and_the_layer_may_have_none() -> None:
     assert charged.max() > 0.5  # iron
 
 
-def test_the_first_anion_is_followed_by_what_it_binds_with() -> None:
-    species = list_species(with_counts({"Li+": 20, "TFSI-": 20}))
-    ions = find_ions(species)
+def test_the_anion_that_is_followed_is_the_most_frequent_or_the_one_asked_for() -> None:
+    ions = find_ions(with_counts({"Li+": 20, "NO3-": 4, "TFSI-": 16}))
     assert (ions.anion, ions.binding, ions.cation, ions.label) == ("TFSI-", "O", "Li+", "TFSI- O")
+    mixed = with_counts({"Li+": 20, "NO3-": 4, "TFSI-": 16})
+    assert find_ions(mixed.model_copy(update={"analysis": AnalysisSection(anion="NO3-")})).label == "NO3- O"
     with pytest.raises(InputError, match="needs an anion and a cation"):
-        find_ions({"Li+": species["Li+"]})
+        find_ions(with_counts({"DME": 20}))
+    with pytest.raises(InputError, match=r"analysis\.anion is FSI-, needs one of TFSI-, NO3-"):
+        find_ions(mixed.model_copy(update={"analysis": AnalysisSection(anion="FSI-")}))

@@ -8,6 +8,7 @@ from workflows.configuration.sections import ConfigModel, DynamicsSection, Posit
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(gt=0, le=100_000)]
+Name = Annotated[str, Field(pattern=r"^[^\s\"',=]+$", max_length=30)]
 Case = Literal["bare", "layer"]
 SLAB_FACTOR = 3.0
 # Of a film at rest in vacuum: what a molecule of it would need to leave is far beyond what heat gives.
@@ -19,7 +20,12 @@ class ElectrodeSection(ConfigModel):
 
     element: str = Field(default="Li", min_length=1, description="the metal, whose crystal is built")
     facet: tuple[int, int, int] = Field(default=(1, 0, 0), description="Miller indices of the surface")
-    n_layers: int = Field(default=2, gt=0, le=50, description="atomic layers")
+    n_layers: int = Field(
+        default=4,
+        gt=0,
+        le=50,
+        description="atomic layers; through two, ions on both sides of a periodic electrode see each other",
+    )
     lateral_A: tuple[Positive, Positive] = Field(
         default=(28.22, 28.22), description="size along x and y, which whole cells of the metal are strained to"
     )
@@ -48,13 +54,13 @@ class SpeciesSection(ConfigModel):
 class ElectrolyteSection(ConfigModel):
     """What lies above the electrode."""
 
-    counts: dict[str, Count] = Field(
+    counts: dict[Name, Count] = Field(
         default={"Li+": 100, "TFSI-": 100},
         min_length=1,
         description="how many of each ion and solvent, e.g. {Li+: 10, TFSI-: 8, NO3-: 2, DOL: 30, DME: 20}; charges "
         "must add up to zero",
     )
-    species: dict[str, SpeciesSection] = Field(
+    species: dict[Name, SpeciesSection] = Field(
         default_factory=dict, description="species of your own, e.g. {glyme: {smiles: COCCOCCOC}}"
     )
     density_g_per_cm3: Positive = Field(
@@ -129,13 +135,27 @@ class ElectrolyteDynamicsSection(DynamicsSection):
     segment_ps: float = Field(default=5.0, gt=0, description="stretch between checkpoints")
     frame_every_ps: float = Field(default=0.25, gt=0, description="time between stored frames")
     thermo_every_ps: float = Field(default=0.05, gt=0, description="time between stored temperatures and pressures")
-    # what is rigid is held by its region
-    fixed_regions: tuple[str, ...] = Field(  # type: ignore[assignment]
-        default=("electrode", "layer"), description="regions whose atoms do not move"
+    ensemble: Literal["nvt", "nve"] = Field(
+        default="nvt", description="ensemble of production; the height of the cell is part of what is asked for"
     )
-    thermostatted_regions: tuple[str, ...] = Field(  # type: ignore[assignment]
+    # Electrode and layer have no bonds: they are rigid or nothing.
+    fixed_regions: tuple[Literal["electrode", "layer"], ...] = Field(  # type: ignore[assignment]
+        default=("electrode", "layer"), min_length=2, max_length=2, description="what does not move: both, always"
+    )
+    thermostatted_regions: tuple[Literal["electrolyte"], ...] = Field(  # type: ignore[assignment]
         default=(), description="regions that the thermostat acts on; empty: all that move"
     )
+
+    @model_validator(mode="after")
+    def check_annealing(self) -> Self:
+        """Annealing is hotter than what follows, and no temperature lies where a run counts as blown up."""
+        if self.anneal_ps > 0 and not self.temperature_K <= self.anneal_temperature_K < self.limits.temperature_K:
+            raise ValueError(
+                f"anneal_temperature_K is {self.anneal_temperature_K:g}, needs temperature_K at "
+                f"least ({self.temperature_K:g}), below limits.temperature_K ({self.limits.temperature_K:g} K). Set "
+                "it, or anneal_ps: 0."
+            )
+        return self
 
     @property
     def anneal_steps(self) -> int:
@@ -164,6 +184,9 @@ class ElectrolyteDynamicsSection(DynamicsSection):
 class AnalysisSection(ConfigModel):
     """How the trajectories become numbers."""
 
+    anion: str | None = Field(
+        default=None, description="which anion is followed; null: the one of which there are most"
+    )
     rdf_max_A: Positive | None = Field(
         default=None,
         description="range of the radial distribution functions; null: 12 Å, or half of the cell's smallest height",
@@ -185,7 +208,7 @@ class ElectrolyteInterfaceConfig(ConfigModel):
         default=ElectrolyteDynamicsSection(), description="the molecular dynamics"
     )
     replicas: int = Field(
-        default=3, gt=0, le=1000, description="independent packings of each case; fewer than 3 tell no spread"
+        default=5, gt=0, le=1000, description="independent packings of each case; fewer than 5 resolve no contrast"
     )
     seed: Seed = Field(default=1, description="seed of the first replica; the others count up from it")
     analysis: AnalysisSection = Field(default=AnalysisSection(), description="how the trajectories become numbers")
@@ -200,16 +223,6 @@ class ElectrolyteInterfaceConfig(ConfigModel):
     def seeds(self) -> tuple[int, ...]:
         """Seed of each replica."""
         return tuple(range(self.seed, self.seed + self.replicas))
-
-    @model_validator(mode="after")
-    def check_ensemble(self) -> Self:
-        """The height of the cell is part of what is asked for."""
-        if self.dynamics.ensemble == "npt":
-            raise ValueError(
-                "dynamics.ensemble is 'npt', but the electrode does not move. Set dynamics.ensemble: nvt, and "
-                "the density by structure.electrolyte.density_g_per_cm3."
-            )
-        return self
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -231,9 +244,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "standard": {},
     "zhen-2025": {
+        "structure": {"electrode": {"n_layers": 2}},
         "dynamics": {
             "production_ps": 3000.0,
             "frame_every_ps": 5.0,
+            "heat_ps": 10.0,
+            "equilibrate_ps": 20.0,
             "segment_ps": 10.0,
             "thermo_every_ps": 0.1,
         },
@@ -243,7 +259,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 PRESET_NOTES: dict[str, str] = {
     "demo": "minutes on two cores: shows that everything works; too small and short to conclude from",
-    "standard": "the defaults: the paper's cell, three replicas, 50 ps after annealing",
+    "standard": "the defaults: the paper's counts and width, five replicas, 50 ps after annealing",
     "zhen-2025": "lateral size, counts, step, cut-off, ensemble and frames of 10.1039/d5ee01219h (3 ns); it gives no "
     "height, charges or model of the MOF: ours",
 }

@@ -94,6 +94,7 @@ def _prepare(potential: LammpsPotential, *, has_fixed: bool) -> list[str]:
             "variable is_fixed atom v_part==1",
             "group fixed variable is_fixed",
             "fix hold fixed setforce 0.0 0.0 0.0",
+            *(["neigh_modify exclude group fixed fixed"] if potential.topology is not None else []),
         ]
     return [
         *lines,
