@@ -164,9 +164,9 @@ def compute_interface_case(
     """
     sites = list_sites(universes[0], species=species)
     axes = find_axes(universes[0], ions=ions)
+    frames_of = [find_frames(universe, from_ps=from_ps) for universe in universes]
     approaches, contacts = [], []
-    for universe in universes:
-        frames = find_frames(universe, from_ps=from_ps)
+    for universe, frames in zip(universes, frames_of, strict=True):
         approaches.append(
             compute_surface_approach(
                 universe,
@@ -205,7 +205,7 @@ def compute_interface_case(
         contacts=tuple(contacts),
         association=None if shell_A is None else compute_association(contacts, cutoff_A=shell_A),
         residence=None if shell_A is None else _find_residence(contacts, cutoff_A=shell_A),
-        binding=measure_binding(universes, ions=ions, layer=layer, from_ps=from_ps, r_max_A=min(8.0, r_max_A)),
+        binding=measure_binding(universes, ions=ions, layer=layer, frames_of=frames_of, r_max_A=min(8.0, r_max_A)),
         settled=judge_settled(thermodynamics, approaches=approaches, anion=ions.anion, from_ps=from_ps),
         normal_pressure_GPa=compute_replica_mean(
             [float(one.columns["pressure_zz_GPa"][one.time_ps > from_ps].mean()) for one in thermodynamics], unit="GPa"
@@ -249,7 +249,7 @@ def find_frames(universe: Universe, *, from_ps: float) -> slice:
 
 
 def measure_binding(
-    universes: Sequence[Universe], *, ions: Ions, layer: str, from_ps: float, r_max_A: float
+    universes: Sequence[Universe], *, ions: Ions, layer: str, frames_of: Sequence[slice], r_max_A: float
 ) -> tuple[LayerBinding, ...]:
     """What holds the anion at a layer: hydrogen bonds from N–H, and contacts with iron."""
     if not layer:
@@ -259,17 +259,15 @@ def measure_binding(
     binding = build_sites(universes[0], species=ions.anion, names=[ions.binding], centre=False)[0]
     if len(donors := find_donors(universes[0], atoms=atoms)):
         bonds = [
-            compute_hydrogen_bonds(one, donors=donors, acceptors=binding, frames=find_frames(one, from_ps=from_ps))
-            for one in universes
+            compute_hydrogen_bonds(one, donors=donors, acceptors=binding, frames=frames)
+            for one, frames in zip(universes, frames_of, strict=True)
         ]
         found.append(average_layer_contacts(bonds))
     if "Fe" in get_elements(universes[0])[atoms]:
         iron = build_sites(universes[0], species=layer, names=["Fe"], centre=False)[0]
         contacts = [
-            compute_contacts(
-                one, centres=iron, binding=binding, r_max_A=r_max_A, frames=find_frames(one, from_ps=from_ps)
-            )
-            for one in universes
+            compute_contacts(one, centres=iron, binding=binding, r_max_A=r_max_A, frames=frames)
+            for one, frames in zip(universes, frames_of, strict=True)
         ]
         found.append(average_layer_contacts([count_contacts(one, cutoff_A=IRON_CONTACT_A) for one in contacts]))
     return tuple(found)

@@ -1,11 +1,12 @@
 """The cells of the flow `electrolyte-interface`, built from its configuration."""
 
-import os
+from io import StringIO
 from pathlib import Path
 
 from ase import Atoms
 from ase.io import write
 
+from analysis.results import write_text_atomically
 from structures.electrode import Electrode, build_electrode
 from structures.interface_cell import InterfaceCell, build_interface_cell
 from structures.layer import Layer, build_layer
@@ -54,8 +55,8 @@ def build_cell(config: ElectrolyteInterfaceConfig, *, case: Case, seed: int) -> 
     )
 
 
-def build_and_keep_cells(run: InterfaceRun) -> list[Replica]:
-    """Every packing of every case, each in a file of the run's directory; what is there is not packed again."""
+def build_cells(run: InterfaceRun) -> list[Replica]:
+    """Pack each replica of each case anew, each in a file of the run's directory; what is there is not packed again."""
     replicas = []
     for seed in run.config.seeds:
         for case in run.config.structure.cases:
@@ -69,8 +70,8 @@ def build_and_keep_cells(run: InterfaceRun) -> list[Replica]:
 def keep_cell(atoms: Atoms, *, path: Path) -> None:
     """Write a cell, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     named: Atoms = atoms.copy()
     named.set_array(SPECIES_COLUMN, named.arrays.pop("species"))
-    write(scratch, named, format="extxyz")
-    scratch.replace(path)
+    text = StringIO()
+    write(text, named, format="extxyz")
+    write_text_atomically(path, text=text.getvalue())

@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from structures.errors import InputError
 from workflows.configuration.electrolyte_interface import ElectrolyteInterfaceConfig
-from workflows.electrolyte_cells import build_and_keep_cells
+from workflows.electrolyte_cells import build_cells
 from workflows.electrolyte_plan import plan as plan  # noqa: PLC0414 (a flow's module offers its plan)
 from workflows.electrolyte_results import publish_once, publish_results
 from workflows.electrolyte_run import InterfaceRun, Replica, build_calculators
@@ -21,11 +21,6 @@ from workflows.jobs.store import Store
 from workflows.prefect_stage import run_stage
 
 KEYS_FILE = "keys.json"
-
-
-def build_cells(run: InterfaceRun) -> list[Replica]:
-    """Pack each replica of each case anew, so that what they share is not the packing."""
-    return build_and_keep_cells(run)
 
 
 def relax(run: InterfaceRun, *, replicas: list[Replica]) -> dict[str, str]:

@@ -27,8 +27,9 @@ def describe_system(config: ElectrolyteInterfaceConfig, *, cells: Mapping[str, A
         "electrode_strain": list(electrode.strain),
         "n_atoms": max(len(atoms) for atoms in cells.values()),
     }
+    topologies = {case: build_topology(config, atoms=atoms) for case, atoms in cells.items()}
     for case, atoms in cells.items():
-        regions, topology = atoms.arrays["region"], build_topology(config, atoms=atoms)
+        regions, topology = atoms.arrays["region"], topologies[case]
         system[case] = {
             "n_atoms": len(atoms),
             "atoms_by_region": dict(Counter(str(region) for region in regions)),
@@ -40,9 +41,9 @@ def describe_system(config: ElectrolyteInterfaceConfig, *, cells: Mapping[str, A
             "layer_charge_e": round(float(topology.charges_e[regions == LAYER].sum()), 6),
         }
     types: dict[str, dict[str, Any]] = {}
-    largest = max(cells.values(), key=len)
-    topology = build_topology(config, atoms=largest)
-    for of, charge_e, region in zip(topology.types_of_atoms, topology.charges_e, largest.arrays["region"], strict=True):
+    largest = max(cells, key=lambda case: len(cells[case]))
+    topology, of_regions = topologies[largest], cells[largest].arrays["region"]
+    for of, charge_e, region in zip(topology.types_of_atoms, topology.charges_e, of_regions, strict=True):
         row = types.setdefault(
             f"{of.name} ({region})",
             {

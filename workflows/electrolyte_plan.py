@@ -13,12 +13,11 @@ from ase import Atoms
 from analysis.uncertainty import MIN_REPLICAS
 from structures.checks import compute_periodic_heights
 from structures.errors import InputError
-from workflows.calculators.force_field import build_force_field_spec
 from workflows.calculators.spec import CalculatorSpec
 from workflows.configuration.electrolyte_interface import Case, ElectrolyteInterfaceConfig
 from workflows.electrolyte_cells import build_cell
-from workflows.electrolyte_run import count_mobile, find_largest_radius_A, find_radius_A
-from workflows.electrolyte_topology import build_topology, find_ions
+from workflows.electrolyte_run import build_calculator, count_mobile, find_largest_radius_A, find_radius_A
+from workflows.electrolyte_topology import find_ions
 from workflows.jobs.calculation import Calculation
 from workflows.jobs.key import compute_chain_key
 from workflows.jobs.local import count_usable_cores
@@ -40,7 +39,7 @@ def plan(config: ElectrolyteInterfaceConfig, *, cores: int | None = None) -> Pla
     Raises:
         InputError: if something in the configuration cannot be done.
     """
-    dynamics, resources, section = config.dynamics, config.resources, config.force_field
+    dynamics, resources = config.dynamics, config.resources
     find_ions(config)
     cells = {case: build_cell(config, case=case, seed=config.seed).atoms for case in config.structure.cases}
     for case, atoms in cells.items():
@@ -49,16 +48,7 @@ def plan(config: ElectrolyteInterfaceConfig, *, cores: int | None = None) -> Pla
     layout: dict[str, Any] = {"ranks": resources.ranks, "threads": resources.threads}
     with tempfile.TemporaryDirectory() as scratch:
         store = Store(Path(scratch))
-        specs: dict[Case, CalculatorSpec] = {}
-        for case, atoms in cells.items():
-            topology = build_topology(config, atoms=atoms)
-            specs[case] = build_force_field_spec(
-                topology,
-                add_blob=store.add_blob,
-                cutoff_A=section.cutoff_A,
-                force_error=section.force_error,
-                slab=config.slab_factor,
-            )
+        specs = {case: build_calculator(config, atoms=atoms, add_blob=store.add_blob) for case, atoms in cells.items()}
         calculations = [
             Calculation(recipe, structure=largest, **layout) for recipe in ("relaxation", "molecular_dynamics")
         ]

@@ -1,5 +1,6 @@
 """What all stages of a run of the flow `electrolyte-interface` share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,19 +102,25 @@ class InterfaceRun(FlowRun[ElectrolyteInterfaceConfig]):
 
 def build_calculators(run: InterfaceRun, *, replicas: list[Replica]) -> dict[Case, CalculatorSpec]:
     """The calculator of each case: its topology is that of all its replicas, which differ in positions only."""
-    section = run.config.force_field
-    calculators: dict[Case, CalculatorSpec] = {}
-    for one in replicas:
-        if one.case not in calculators:
-            topology = build_topology(run.config, atoms=one.read_cell())
-            calculators[one.case] = build_force_field_spec(
-                topology,
-                add_blob=run.store.add_blob,
-                cutoff_A=section.cutoff_A,
-                force_error=section.force_error,
-                slab=run.config.slab_factor,
-            )
-    return calculators
+    first = {one.case: one for one in reversed(replicas)}
+    return {
+        case: build_calculator(run.config, atoms=one.read_cell(), add_blob=run.store.add_blob)
+        for case, one in first.items()
+    }
+
+
+def build_calculator(
+    config: ElectrolyteInterfaceConfig, *, atoms: Atoms, add_blob: Callable[[Path], str]
+) -> CalculatorSpec:
+    """The calculator of a cell, its topology in the store."""
+    section = config.force_field
+    return build_force_field_spec(
+        build_topology(config, atoms=atoms),
+        add_blob=add_blob,
+        cutoff_A=section.cutoff_A,
+        force_error=section.force_error,
+        slab=config.slab_factor,
+    )
 
 
 def count_mobile(atoms: Atoms, *, fixed: list[str]) -> int:

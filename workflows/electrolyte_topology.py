@@ -1,6 +1,7 @@
 """What the force field makes of a cell of the flow `electrolyte-interface`: electrode, layer, ions and solvents."""
 
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -41,8 +42,6 @@ def list_species(config: ElectrolyteInterfaceConfig) -> dict[str, Species]:
         elif own.smiles is not None:
             found[name] = build_from_smiles(name, smiles=own.smiles, charge=own.charge)
         elif own.file is not None:
-            from pathlib import Path
-
             found[name] = read_species(name, path=Path(own.file), charge=own.charge or 0)
     return found
 
